@@ -2,12 +2,8 @@ package syncer
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/rs/zerolog"
-	"golang.org/x/sync/semaphore"
 
 	"postferry/config"
 	"postferry/report"
@@ -15,53 +11,9 @@ import (
 	"postferry/syncer/folders"
 	"postferry/syncer/foldertree"
 	"postferry/syncer/jobs"
-	"postferry/syncer/leftout"
 	"postferry/syncer/mailbox"
-	"postferry/syncer/measure"
 	"postferry/syncer/session"
-	"postferry/syncer/transfer/job"
 )
-
-// shared is what all accounts work with.
-type shared struct {
-	cfg     *config.Config
-	store   Store
-	memory  *semaphore.Weighted
-	bodies  *job.Buffers
-	dial    session.Dialers
-	ended   endings
-	views   leftout.ViewCounts
-	claims  *mailbox.Mailboxes
-	metrics *metrics
-	opened  func() []Opened  // what clients have open; nil for nobody who tells
-	quiet   time.Duration    // settleQuiet, shorter in tests
-	clock   func() time.Time // time.Now, another one in tests of what hangs on how long something took
-	limits  session.Throttles
-	log     zerolog.Logger
-}
-
-// person is whose mail it is, and what all parts of the work on it need. The account's goroutine owns it.
-type person struct {
-	*shared
-	store    accountStore
-	id       store.AccountID
-	log      zerolog.Logger
-	row      store.Account
-	domain   *config.Domain
-	loadErr  error
-	jobs     *jobs.Runner
-	mail     *folders.State
-	standIns mailbox.StandIns
-
-	came time.Time // when a client has logged in last
-
-	// What the pulls share.
-	hung    session.HungSessions
-	movedMX time.Time           // since when mail that reaches the old server is late
-	taking  sync.Mutex          // held while lines of the ledger are given other keys
-	meter   measure.Meter       // of what they deal with; may be used from anywhere
-	traffic *session.RateLimits // likewise; nil before the account is loaded
-}
 
 // account is one account at work. Its goroutine (run) owns all that its parts don't say otherwise of; everybody
 // else sends it functions to run. Each part knows those that come before it.
@@ -95,12 +47,6 @@ func newAccount(s *shared, id store.AccountID, lead func(of store.AccountID)) *a
 	a.passes = &passes{person: w, problems: a.problems, looks: a.looks, pulls: a.pulls, visits: a.visits, order: a.order, back: a.back}
 	a.passes.listen()
 	return a
-}
-
-// takeRow takes over a row of the store, with the credentials that jobs begin with from now on.
-func (w *person) takeRow(row store.Account) {
-	w.row = row
-	w.jobs.OldCreds, w.jobs.NewCreds = row.Old, row.New
 }
 
 // run serves the account until ctx ends and its jobs have ended too.
@@ -212,12 +158,6 @@ func (a *account) newPair(pools func(config.Server, bool) session.Endpoint, urge
 	}
 }
 
-// works tells whether the old server may be contacted for the account.
-func (w *person) works() bool {
-	return w.loadErr == nil && w.row.State == store.Active && w.row.Alias == 0 &&
-		(w.row.Problem == nil || w.row.Problem.Advice != store.NeedsFix)
-}
-
 // pump starts what can be started: visits first.
 func (a *account) pump() {
 	if a.loadErr != nil || a.jobs.Context.Err() != nil || !a.jobs.Ready() {
@@ -247,16 +187,18 @@ func (a *account) updated(row store.Account) {
 	}
 }
 
-// lookWhetherMXMoved learns since when mail that reaches the old server is late. If that can't be
-// read, what was known goes on counting.
-func (w *person) lookWhetherMXMoved(ctx context.Context) {
-	if w.domain == nil {
-		return
-	}
-	m, err := w.store.Move(ctx, w.domain.Name)
-	if err == nil {
-		w.movedMX = m.Names.MX
-	} else if ctx.Err() == nil {
-		w.log.Error().Err(err).Msg("it could not be read whether the MX has moved")
+// retry releases messages now, or once the pull of their folder has ended.
+func (a *account) retry(folder store.FolderID, keys []store.Key, result chan<- error) {
+	f := a.mail.Folders.ByID(folder)
+	switch {
+	case a.loadErr != nil:
+		result <- a.loadErr
+	case f == nil:
+		result <- store.ErrNotFound
+	case f.Pulling != nil:
+		f.Pulling.Yield()
+		f.Settled = append(f.Settled, func() { result <- a.mail.Rows.Release(f, keys) })
+	default:
+		result <- a.mail.Rows.Release(f, keys)
 	}
 }

@@ -7,7 +7,9 @@ import (
 	"postferry/store"
 	"postferry/syncer/folders"
 	"postferry/syncer/session"
+	"postferry/syncer/transfer/job"
 	"postferry/upstream/link"
+	"postferry/wire"
 )
 
 // Connected tells that a client has logged in to the new server as this
@@ -81,24 +83,6 @@ func (e *Engine) Changed(ctx context.Context, id store.AccountID, verb, mailbox,
 	})
 }
 
-// follow has an account take note of what a client does to its folders.
-func (g *registry) follow(ctx context.Context, id store.AccountID, note func(*account) error) error {
-	a, leave, err := g.acquire(ctx, id)
-	if err != nil {
-		return err
-	}
-	defer leave()
-	var result error
-	if err := a.jobs.Do(ctx, func() {
-		if result = a.loadErr; result == nil {
-			result = note(a)
-		}
-	}); err != nil {
-		return err
-	}
-	return result
-}
-
 // Enrol makes an account known whose credentials the new server has just
 // accepted, if the old server accepts them too. A nil error means it is stored. One that
 // was added meanwhile gets the credentials, and stays in the state it is in.
@@ -127,4 +111,53 @@ func (e *Engine) Enrol(ctx context.Context, a store.Account) (store.Account, err
 		return a, err
 	}
 	return a, e.Updated(ctx, []store.AccountID{a.ID})
+}
+
+// Asked tells that a client asks what folders have (STATUS), by raw names on the new server;
+// none stand for all. They come next, INBOX first and then the smallest. It returns when those
+// that lack little are filled, or ctx ends.
+func (e *Engine) Asked(ctx context.Context, id store.AccountID, mailboxes ...string) {
+	a, leave, err := e.registry.acquire(ctx, id)
+	if err != nil {
+		return
+	}
+	defer leave()
+	var filled []<-chan struct{}
+	if a.jobs.Do(ctx, func() {
+		if filled = a.visits.ask(mailboxes); a.passes.pass != nil {
+			a.passes.pass.order()
+		}
+	}) != nil {
+		return
+	}
+	for _, shown := range filled {
+		select {
+		case <-shown:
+		case <-a.jobs.Gone:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Search copies first, of the messages of a folder that have not come yet, those that a client
+// searches for. It returns when the newest of them are there, or ctx ends, and at once for
+// a folder that is filled: then it has not looked.
+func (e *Engine) Search(ctx context.Context, id store.AccountID, mailbox string, criteria wire.Criteria) (looked bool) {
+	a, leave, err := e.registry.acquire(ctx, id)
+	if err != nil {
+		return false
+	}
+	defer leave()
+	var w *job.ClientSearch
+	if a.jobs.Do(ctx, func() { w = a.visits.beginSearch(mailbox, criteria) }) != nil || w == nil {
+		return false
+	}
+	select {
+	case <-w.Ended:
+	case <-a.jobs.Gone:
+	case <-ctx.Done():
+	}
+	return true
 }

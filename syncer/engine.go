@@ -2,7 +2,6 @@ package syncer
 
 import (
 	"context"
-	"strings"
 	"sync"
 	"time"
 
@@ -10,7 +9,6 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"postferry/config"
-	"postferry/report"
 	"postferry/store"
 	"postferry/syncer/mailbox"
 	"postferry/syncer/recovery"
@@ -21,17 +19,8 @@ import (
 	"postferry/upstream/link"
 )
 
-const (
-	// linger is how long an account stays ready after its last client.
-	linger = time.Minute
-	// sweepEvery is how often accounts that have gone are forgotten.
-	sweepEvery = 5 * time.Second
-	// slice is how long a pass may go on while other accounts wait.
-	slice = 2 * time.Minute
-	// passesPerPlace is how many passes may be begun for each connection a pass could use: those
-	// that wait for a place cost little and keep every place taken.
-	passesPerPlace = 2
-)
+// sweepEvery is how often accounts that have gone are forgotten.
+const sweepEvery = 5 * time.Second
 
 // Engine copies mail from old servers to new ones.
 type Engine struct {
@@ -132,71 +121,8 @@ func (e *Engine) serve(ctx context.Context, background bool) {
 	}
 }
 
-// loop is the goroutine that owns which accounts are at work and when each has its turn.
-type loop struct {
-	calls  chan func()
-	ending chan struct{}
-	ended  chan struct{}
-}
-
-// do runs fn on the loop and waits until it has.
-func (l *loop) do(ctx context.Context, fn func()) error {
-	done := make(chan struct{})
-	select {
-	case l.calls <- func() { fn(); close(done) }:
-		<-done
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-l.ending:
-		return report.ErrStopping
-	case <-l.ended:
-		return report.ErrStopping
-	}
-}
-
 // Answers returns an error if the engine does not answer before ctx ends, or has ended.
 func (e *Engine) Answers(ctx context.Context) error { return e.loop.do(ctx, func() {}) }
 
-// pools are those of the servers, which all accounts share.
-type pools struct {
-	shared *shared
-	mu     sync.Mutex
-	pools  map[string]*session.Pool
-}
-
-// endpoint returns a server's side with the pool that all accounts share.
-func (o *pools) endpoint(s config.Server, old bool) session.Endpoint {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	key, limit := "new "+s.Address(), o.shared.cfg.Sync.NewConnections
-	if old {
-		key, limit = "old "+s.Address(), o.shared.cfg.Sync.OldConnections
-	}
-	if s.PublicOnly {
-		key += " outside" // that it can't be reached there says nothing to others
-	}
-	p := o.pools[key]
-	if p == nil {
-		p = session.NewPool(s.Address(), limit)
-		o.pools[key] = p
-	}
-	return session.Endpoint{Server: s, Pool: p, ReadOnly: old}
-}
-
-// knownServer is a server that the engine has connected to, or was about to.
-type knownServer struct {
-	side, address string
-	pool          *session.Pool
-}
-
-// servers are all of them.
-func (o *pools) servers() (all []knownServer) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for key, p := range o.pools {
-		side, address, _ := strings.Cut(key, " ")
-		all = append(all, knownServer{side, address, p})
-	}
-	return all
-}
+// TellOpened lets the engine know what clients have open. It has to be called before Run.
+func (e *Engine) TellOpened(opened func() []Opened) { e.shared.opened = opened }

@@ -1,7 +1,6 @@
 package syncer
 
 import (
-	"context"
 	"sync"
 
 	"postferry/report"
@@ -9,15 +8,6 @@ import (
 
 // eventRoom is how many ended passes a subscriber may be behind.
 const eventRoom = 1024
-
-// Passes subscribes to the passes that end, until ctx does: then the channel is
-// closed. What a pass did is in the store before it is told.
-func (e *Engine) Passes(ctx context.Context) <-chan report.PassEnded {
-	r := &subscriber{c: make(chan report.PassEnded, eventRoom)}
-	e.shared.ended.add(r)
-	context.AfterFunc(ctx, func() { e.shared.ended.remove(r) })
-	return r.c
-}
 
 // endings tells subscribers of passes. Nobody waits for a subscriber.
 type endings struct {

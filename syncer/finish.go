@@ -40,17 +40,3 @@ func (e *Engine) LetGo(ctx context.Context, ids []store.AccountID) error {
 	}
 	return nil
 }
-
-// leaveAll tells those accounts to end that are at work.
-func (g *registry) leaveAll(ctx context.Context, ids []store.AccountID) (at []*account, err error) {
-	err = g.loop.do(ctx, func() {
-		for _, id := range ids {
-			g.schedule.Drop(id)
-			if p := g.accounts[id]; p != nil {
-				at = append(at, p.account)
-				p.leave()
-			}
-		}
-	})
-	return at, err
-}

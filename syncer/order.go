@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"postferry/config"
 	"postferry/store"
 	"postferry/syncer/folders"
 	"postferry/syncer/reorder"
@@ -18,16 +17,6 @@ import (
 // orderQuiet is how long clients that have a folder open must have said nothing before its
 // order is restored under them.
 const orderQuiet = time.Minute
-
-// Opened is a folder that a client has open.
-type Opened struct {
-	Account store.AccountID
-	Mailbox string        // its raw name on the new server
-	Quiet   time.Duration // how long the client has said nothing
-}
-
-// TellOpened lets the engine know what clients have open. It has to be called before Run.
-func (e *Engine) TellOpened(opened func() []Opened) { e.shared.opened = opened }
 
 // ordering sees to it that folders of which the newest messages came first get into the order of arrival.
 type ordering struct{ *person }
@@ -41,21 +30,6 @@ func (o *ordering) noteNewest(f *folders.Folder, id store.FolderID) error {
 	}
 	o.jobs.Events <- func() { f.Order = order } // the account hears its jobs to the last
 	return nil
-}
-
-// next is a folder whose order a pass is to restore; nil for none.
-func (o *ordering) next(p *passRun, visits visitList) *folders.Folder {
-	if o.cfg.Proxy.VisitOrder != config.OrderRestored || p.yielded || p.stopped {
-		return nil
-	}
-	at := slices.IndexFunc(o.mail.Folders, func(f *folders.Folder) bool {
-		return f.Order.State == store.OrderNewest && f.State == store.FolderPresent && f.Complete() && !f.AllMail &&
-			f.MayPull() && !visits.has(f) && !p.ordered[f]
-	})
-	if at < 0 {
-		return nil
-	}
-	return o.mail.Folders[at]
 }
 
 // restore restores the order of a folder, once in a pass; ended is told on the account's goroutine.

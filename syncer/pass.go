@@ -1,15 +1,12 @@
 package syncer
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"time"
 
-	"postferry/report/reason"
+	"postferry/config"
 	"postferry/store"
 	"postferry/syncer/folders"
-	"postferry/syncer/foldertree"
 	"postferry/syncer/problem"
 	"postferry/syncer/recovery"
 	"postferry/syncer/session"
@@ -18,27 +15,6 @@ import (
 	"postferry/syncer/treesync"
 	"postferry/upstream/link"
 )
-
-var (
-	errNoDomain    = problem.New(store.NoDomain, "", "the account's domain is not set up")
-	errNoEnrolment = errors.New("nobody may enrol in this domain any more")
-	errIdle        = errors.New("the account is stopped, finished or waits for a person")
-)
-
-// passOptions say what a pass should do.
-type passOptions struct {
-	inboxOnly bool
-	until     time.Time // when to make room for other accounts; zero for never
-	fresh     bool      // somebody asked for it: one that runs already won't do
-}
-
-// passResult is how a pass ended.
-type passResult struct {
-	pass    store.Pass
-	problem *store.Problem
-	yielded bool // made room for others; goes on later
-	halted  bool // the account is not active
-}
 
 // passes are the passes over an account.
 type passes struct {
@@ -65,57 +41,6 @@ func (ps *passes) listen() {
 		}
 	}
 	ps.visits.due = func() bool { return ps.pass != nil && !ps.pass.tree }
-}
-
-// passRun is a pass under way. The account's goroutine owns it.
-type passRun struct {
-	options passOptions
-	started time.Time
-	tree    bool // the trees have been looked at
-	queue   []*folders.Folder
-	// reserved are the folders that pairs are to pull after those they are at.
-	reserved map[*session.Pair][]*folders.Folder
-	pulling  int  // folders being pulled for it
-	stopped  bool // by a problem that the other folders would meet as well
-	unwell   int  // folders in a row of which a server says that they don't work at the moment
-	stats    job.Stats
-	problem  *store.Problem
-	way      bool // it has made way for who has just logged in
-	doubts
-	ended
-	timers
-	views     viewing
-	returning returning
-	yielded   bool
-	halted    bool // a person stopped the account
-	waiting   []chan passResult
-}
-
-// viewing is how far the count is of what lies in views only.
-type viewing struct{ counted, counting bool }
-
-// timers are what a pass has to stop when it ends.
-type timers struct {
-	late *time.Timer // until it makes room for other accounts
-	// endAhead ends attempts to open sessions ahead of need; nil if there were none.
-	endAhead context.CancelFunc
-	// ahead runs until they are opened, wider until more pairs than the first are used whatever they need.
-	ahead, wider *time.Timer
-}
-
-// doubts are what a pass looks at the trees again for before it ends.
-type doubts struct {
-	// unclear are folders that turned out not to be where they were on the new server, and why.
-	unclear map[*folders.Folder]error
-	looks   int         // how often the trees were looked at again
-	resting *time.Timer // until then; nil if it doesn't wait
-}
-
-// ended are the folders that a pass has dealt with.
-type ended struct {
-	through  map[*folders.Folder]bool // pulled to their end
-	archived map[*folders.Folder]bool // with all mail, and pulled
-	ordered  map[*folders.Folder]bool // their order was to be restored
 }
 
 // begin starts a pass, or joins the one that runs.
@@ -209,7 +134,7 @@ func (ps *passes) nextAlone(p *passRun) bool {
 		}
 		return true
 	}
-	if f := ps.order.next(p, ps.visits.list); f != nil {
+	if f := p.nextUnordered(mail.Folders, ps.visits.list); f != nil && ps.cfg.Proxy.VisitOrder == config.OrderRestored {
 		if may {
 			p.ordered[f] = true
 			p.pulling++ // it counts as one that is pulled
@@ -274,43 +199,6 @@ func (ps *passes) treeLooked(err error) {
 	ps.noteMessages()
 	p.order()
 	ps.widenLater(p)
-}
-
-// noteFolder notes what the trees say against a folder.
-func (p *passRun) noteFolder(f *folders.Folder, tree *folders.Trees, attempts int, host string) {
-	_, there := tree.Status[f.Old]
-	wanted := f.State == store.FolderPlanned || f.State == store.FolderPresent
-	switch {
-	case there && f.State == store.FolderPlanned && !treesync.UnknownFor(&f.Folder).IsZero():
-		p.unclear[f] = errNotKnown
-	case there && f.State == store.FolderPlanned:
-		p.problem = problem.Of(treesync.ErrNotMade, f.Title, attempts)
-		p.problem.Summary = reason.Of(reason.TroubleNotMade)
-		if why := tree.Left[f.New]; why != nil {
-			p.problem = problem.Of(fmt.Errorf("%w: %w", treesync.ErrNotMade, why), f.Title, attempts)
-			p.problem.Kind, p.problem.Server, p.problem.Host = store.FolderNotMade, store.NewSide, host
-			p.problem.Summary = reason.Of(reason.TroubleNotMadeNow)
-		}
-	case !there && wanted && !f.Complete():
-		p.problem = problem.Of(transfer.ErrOldLeft, f.Title, attempts)
-		p.problem.Summary = reason.Of(reason.TroubleLeftOld)
-	}
-}
-
-// noteListing notes what is wrong with how the old server lists its folders.
-func (p *passRun) noteListing(listed foldertree.ListingTrouble, attempts int, host string) {
-	switch {
-	case p.options.inboxOnly:
-	case listed.Partial:
-		p.problem = problem.Of(session.ErrListBreaks, foldertree.DecodeName(listed.Last), attempts)
-		p.problem.Summary = reason.Of(reason.TroubleListBreaks)
-	case listed.Unread > 0:
-		p.problem = problem.Of(session.ErrListUnread, "", attempts)
-		p.problem.Summary = reason.Of(reason.TroubleListUnread, listed.Unread)
-	}
-	if told := p.problem; told != nil && (listed.Partial || listed.Unread > 0) {
-		told.Host = host
-	}
 }
 
 // noteMessages tells the store how many messages the old server has.

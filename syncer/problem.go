@@ -11,6 +11,9 @@ import (
 	"postferry/syncer/transfer/job"
 )
 
+// patience is how long a visitor waits for an old server that shows no life.
+const patience = 2 * time.Second
+
 // problems are what keeps an account from being copied, and what is borne in mind beside that.
 type problems struct {
 	*person

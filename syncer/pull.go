@@ -13,6 +13,7 @@ import (
 	"postferry/syncer/session"
 	"postferry/syncer/transfer"
 	"postferry/syncer/transfer/job"
+	"postferry/syncer/wayback"
 	"postferry/upstream"
 )
 
@@ -291,4 +292,19 @@ func (u *pulls) thinned(but *folders.Folder) []recovery.Thin {
 		return nil
 	}
 	return u.mail.Folders.Thinned(but, u.mail.Trees.Status)
+}
+
+// looksMost is how often a pass looks at the trees again.
+const looksMost = 2
+
+// expectReturns lets a pull know what has been copied back and may appear in its folder.
+func (u *pulls) expectReturns(ctx context.Context, j *transfer.Job) error {
+	_, returns, err := u.store.WaysBack(ctx, u.id)
+	if err != nil {
+		return err
+	}
+	if j.Returned = wayback.NewIncoming(u.store, u.id, j.Row.ID, returns); j.Returned != nil {
+		j.Early = 0
+	}
+	return nil
 }

@@ -8,13 +8,11 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
-	"postferry/config"
 	"postferry/report"
 	"postferry/store"
 	"postferry/syncer/message"
 	"postferry/syncer/schedule"
 	"postferry/syncer/session"
-	"postferry/upstream/link"
 )
 
 // ErrOtherKeys means that messages can't be told apart any more by the keys
@@ -41,22 +39,6 @@ func (e *Engine) Retry(ctx context.Context, id store.AccountID, folder store.Fol
 		return report.ErrStopping
 	case <-ctx.Done():
 		return ctx.Err()
-	}
-}
-
-// retry releases messages now, or once the pull of their folder has ended.
-func (a *account) retry(folder store.FolderID, keys []store.Key, result chan<- error) {
-	f := a.mail.Folders.ByID(folder)
-	switch {
-	case a.loadErr != nil:
-		result <- a.loadErr
-	case f == nil:
-		result <- store.ErrNotFound
-	case f.Pulling != nil:
-		f.Pulling.Yield()
-		f.Settled = append(f.Settled, func() { result <- a.mail.Rows.Release(f, keys) })
-	default:
-		result <- a.mail.Rows.Release(f, keys)
 	}
 }
 
@@ -130,26 +112,6 @@ func (e *Engine) dialOld(ctx context.Context, domain string, c store.Credentials
 		return nil, nil, errNoDomain
 	}
 	return e.pools.dialOldOf(ctx, d, c, dial)
-}
-
-// dialOldOf is dialOld for a domain as it was at some moment.
-func (o *pools) dialOldOf(ctx context.Context, d *config.Domain, c store.Credentials, dial session.DialFunc[session.Source]) (s session.Source, leave func(), err error) {
-	end := o.endpoint(d.Old, true)
-	release, err := end.Pool.Acquire(ctx, true, nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	s, err = dial(ctx, end.Server, c, link.Options{
-		Stall: o.shared.cfg.Sync.Stall, ReadOnly: true, Role: end.Role(), Log: o.shared.log, Progress: end.Pool.Alive, Quirks: &end.Pool.Quirks,
-	})
-	if (ctx.Err() == nil || err == nil) && session.OfServer(err) {
-		end.Pool.Note(err)
-	}
-	if err != nil {
-		release()
-		return nil, nil, err
-	}
-	return s, func() { s.Close(); release() }, nil
 }
 
 // KeyText is a message's key for people.

@@ -2,6 +2,8 @@ package syncer
 
 import (
 	"context"
+	"reflect"
+	"sort"
 	"sync"
 	"time"
 
@@ -10,198 +12,220 @@ import (
 	"postferry/syncer/schedule"
 )
 
-// scheduler gives accounts their turns, and makes the passes.
-type scheduler struct {
-	shared   *shared
-	loop     *loop
-	leaders  *leaders
-	registry *registry
-	jobs     *sync.WaitGroup
+// present is an account at work and who needs it.
+type present struct {
+	account *account
+	cancel  context.CancelFunc
+	users   int
+	clients int
+	since   time.Time // when the last user went
+	visited bool      // a client has been there
+	going   bool      // was told to end
+}
+
+// linger is how long an account stays ready after its last client.
+const linger = time.Minute
+
+// registry has the accounts at work, and who needs them.
+type registry struct {
+	shared  *shared
+	loop    *loop
+	leaders *leaders
+	pools   *pools
+	jobs    *sync.WaitGroup
 
 	// The loop's own.
 	ctx      context.Context
+	accounts map[store.AccountID]*present
+	led      map[store.AccountID]*ledClients
 	schedule *schedule.Queue
-	passes   int // begun by the schedule
-	// schedules are the domains' own; background tells whether passes are begun by themselves.
-	schedules  map[string]store.Schedule
-	background bool
 }
 
-// fillSchedule gives every account its first turn.
-func (q *scheduler) fillSchedule(ctx context.Context) error {
-	schedules, err := q.shared.store.Schedules(ctx)
+// acquire returns an account at work, starting it if need be. leave must be
+// called once.
+func (g *registry) acquire(ctx context.Context, id store.AccountID) (a *account, leave func(), err error) {
+	asked, id := id, g.leaders.leading(ctx, id)
+	err = g.loop.do(ctx, func() {
+		g.leads(asked, id)
+		p := g.accounts[id]
+		if p == nil || p.going {
+			p = g.startAccount(id, p)
+		}
+		p.users++
+		a = p.account
+	})
 	if err != nil {
+		return nil, nil, err
+	}
+	return a, sync.OnceFunc(func() {
+		_ = g.loop.do(context.Background(), func() { g.left(id) })
+	}), nil
+}
+
+// startAccount starts an account's goroutine. One that is still going away is
+// waited for, so that an account is never at work twice.
+func (g *registry) startAccount(id store.AccountID, before *present) *present {
+	ctx, cancel := context.WithCancel(g.ctx)
+	lead := func(of store.AccountID) { _ = g.loop.do(ctx, func() { g.leads(id, of) }) }
+	p := &present{account: newAccount(g.shared, id, lead), cancel: cancel}
+	if before != nil { // its users may have been told nothing yet
+		p.users, p.clients, p.visited = before.users, before.clients, before.visited
+	}
+	g.accounts[id] = p
+	g.jobs.Add(1)
+	go func() {
+		defer g.jobs.Done()
+		defer cancel()
+		if before != nil {
+			<-before.account.jobs.Gone
+		}
+		p.account.run(ctx, g.pools.endpoint)
+	}()
+	return p
+}
+
+func (g *registry) left(id store.AccountID) {
+	p := g.accounts[id]
+	if p == nil {
+		return
+	}
+	p.users--
+	p.since = time.Now()
+	if p.users == 0 && !p.visited {
+		p.leave() // nobody will miss it before its next pass
+	}
+}
+
+// leave tells an account to end.
+func (p *present) leave() {
+	p.going = true
+	p.cancel()
+}
+
+// sweep lets accounts go whose last client has been away for a while, and
+// forgets those that have gone.
+func (g *registry) sweep(now time.Time) {
+	for id, p := range g.accounts {
+		if p.users > 0 || !p.going && now.Sub(p.since) < linger {
+			continue
+		}
+		select {
+		case <-p.account.jobs.Gone:
+			delete(g.accounts, id)
+		default:
+			p.leave()
+		}
+	}
+}
+
+// tell runs fn with the store's row on the goroutines of those accounts that are
+// at work. Those that are going read their row anew when they come back.
+func (g *registry) tell(ctx context.Context, ids []store.AccountID, fn func(*account, store.Account)) error {
+	var at []*account
+	if err := g.loop.do(ctx, func() {
+		for _, id := range ids {
+			if p := g.accounts[id]; p != nil {
+				at = append(at, p.account)
+			}
+		}
+	}); err != nil {
 		return err
 	}
-	accounts, err := q.shared.store.Overview(ctx, "")
-	if err != nil {
-		return err
-	}
-	q.setSchedules(schedules)
-	for i := range accounts {
-		q.enter(&accounts[i], time.Now())
+	for _, a := range at {
+		row, err := g.shared.store.AccountByID(ctx, a.id)
+		if err != nil {
+			return err
+		}
+		if err := a.jobs.Do(ctx, func() { fn(a, row) }); err != nil && ctx.Err() != nil {
+			return ctx.Err()
+		}
 	}
 	return nil
 }
 
-// enter schedules an account by what is known of it.
-func (q *scheduler) enter(o *store.Overview, now time.Time) {
-	if o.State != store.Active || o.Alias != 0 || (o.Problem != nil && o.Problem.Advice == store.NeedsFix) {
-		q.schedule.Drop(o.ID)
+// restart lets an account at work end if its domain's servers have changed. Who
+// uses it finds it again with the new ones.
+func (g *registry) restart(o *store.Overview) {
+	p := g.accounts[o.ID]
+	if p == nil || p.going {
 		return
 	}
-	t := schedule.Turn{ID: o.ID, Domain: o.Domain, Class: schedule.Rest, Due: now}
-	switch {
-	case o.Summary.Passes == 0:
-		t.Class = schedule.InboxOnly
-	case !o.Summary.Completed.IsZero():
-		completed := o.Summary.Completed
-		if completed.After(now) { // the clock was put back
-			completed = now
-		}
-		due, ok := q.next(o.Domain, completed)
-		if !ok {
-			q.schedule.Drop(o.ID)
-			return
-		}
-		t.Due = due
+	now, known := g.shared.cfg.DomainNamed(o.Domain)
+	if was := p.account.servers.Load(); was != nil && known && reflect.DeepEqual(was, now) {
+		return
 	}
-	q.schedule.Put(t)
+	p.leave()
 }
 
-// startDue begins the passes whose turn has come and returns when to look again.
-func (q *scheduler) startDue(now time.Time) time.Duration {
-	limit := passesPerPlace * max(q.shared.cfg.Sync.OldConnections, 1) * max(len(q.shared.cfg.AllDomains()), 1)
-	for q.passes < limit {
-		t, ok, wait := q.schedule.Next(now)
-		if !ok {
-			if wait == 0 {
-				wait = time.Hour
-			}
-			return wait
-		}
-		q.startPass(t)
-	}
-	return time.Hour // the end of a pass calls the loop
-}
-
-func (q *scheduler) startPass(t schedule.Turn) {
-	q.begin(t, passOptions{inboxOnly: t.Class == schedule.InboxOnly, until: time.Now().Add(slice), fresh: t.Asked})
-}
-
-// begin makes a pass and then gives the account its next turn.
-func (q *scheduler) begin(t schedule.Turn, o passOptions) {
-	q.passes++
-	q.jobs.Add(1)
-	ctx := q.ctx
-	go func() {
-		defer q.jobs.Done()
-		r, err := q.passOver(ctx, t.ID, o)
-		_ = q.loop.do(ctx, func() {
-			q.passes--
-			q.again(t, r, err)
-		})
-	}()
-}
-
-// again gives an account its next turn after a pass.
-func (q *scheduler) again(t schedule.Turn, r passResult, err error) {
-	if q.schedule.Has(t.ID) {
-		return // it was given another meanwhile
-	}
-	if q.registry.ledTo(t.ID) != t.ID {
-		return // the account that it leads to has turns of its own
-	}
-	now := time.Now()
-	next := schedule.Turn{ID: t.ID, Domain: t.Domain, Class: schedule.Rest, Due: now, Asked: t.Asked}
-	switch {
-	case err != nil, r.halted:
-	case r.problem != nil && r.problem.Advice == store.NeedsFix:
-	case r.problem != nil:
-		if next.Due = r.problem.Retry; q.retries(t) {
-			q.schedule.Put(next)
-		}
-	case r.yielded || t.Class == schedule.InboxOnly:
-		q.schedule.Put(next)
-	default:
-		if p := q.registry.accounts[t.ID]; p != nil && p.clients > 0 {
-			next.Class = schedule.Connected
-		}
-		var ok bool
-		if next.Due, ok = q.next(t.Domain, now); ok {
-			next.Asked = false
-			q.schedule.Put(next)
-		}
-	}
-}
-
-// retries tells whether an account with trouble is tried again: not once its
-// domain's schedule has ended, unless somebody asked for the pass or the
-// account has never been copied completely.
-func (q *scheduler) retries(t schedule.Turn) bool {
-	if _, ok := q.next(t.Domain, time.Now()); ok || t.Asked {
-		return true
-	}
-	s, err := q.shared.store.Summary(q.ctx, t.ID)
-	return err == nil && s.Completed.IsZero()
-}
-
-// passOver makes one pass and waits for its end. An alias's is one over the account that it
-// leads to, also if that turns out on the way.
-func (q *scheduler) passOver(ctx context.Context, id store.AccountID, o passOptions) (passResult, error) {
-	at := q.leaders.leading(ctx, id)
-	r, err := q.passOverOne(ctx, at, o)
-	if of := q.leaders.leading(ctx, id); err == nil && of != at {
-		o.inboxOnly = false // that was for a new account, which this one isn't
-		return q.passOverOne(ctx, of, o)
-	}
-	return r, err
-}
-
-func (q *scheduler) passOverOne(ctx context.Context, id store.AccountID, o passOptions) (passResult, error) {
-	a, leave, err := q.registry.acquire(ctx, id)
-	if err != nil {
-		return passResult{}, err
-	}
-	defer leave()
-	var reply <-chan passResult
-	if err := a.jobs.Do(ctx, func() { reply = a.passes.begin(o) }); err != nil {
-		return passResult{}, err
-	}
-	select {
-	case r := <-reply:
-		return r, nil
-	case <-a.jobs.Gone:
-		select {
-		case r := <-reply:
-			return r, nil
-		default:
-			return passResult{}, report.ErrStopping
-		}
-	case <-ctx.Done():
-		return passResult{}, ctx.Err()
-	}
-}
-
-// GoesOn tells whether passes over a domain's accounts are still begun by themselves.
-func (q *scheduler) GoesOn(ctx context.Context, domain string) (goesOn bool) {
-	err := q.loop.do(ctx, func() { _, goesOn = q.next(domain, time.Now()) })
-	return err == nil && goesOn
-}
-
-// Give gives an account a turn.
-func (q *scheduler) Give(ctx context.Context, t schedule.Turn) {
-	_ = q.loop.do(ctx, func() { q.schedule.Put(t) })
-}
-
-// GiveIdle gives accounts turns if no pass is under way, and tells whether it has.
-func (q *scheduler) GiveIdle(ctx context.Context, all []schedule.Turn) (given bool) {
-	_ = q.loop.do(ctx, func() {
-		if given = q.passes == 0; given {
-			for _, t := range all {
-				q.schedule.Put(t)
+// leaveAll tells those accounts to end that are at work.
+func (g *registry) leaveAll(ctx context.Context, ids []store.AccountID) (at []*account, err error) {
+	err = g.loop.do(ctx, func() {
+		for _, id := range ids {
+			g.schedule.Drop(id)
+			if p := g.accounts[id]; p != nil {
+				at = append(at, p.account)
+				p.leave()
 			}
 		}
 	})
-	return given
+	return at, err
+}
+
+// follow has an account take note of what a client does to its folders.
+func (g *registry) follow(ctx context.Context, id store.AccountID, note func(*account) error) error {
+	a, leave, err := g.acquire(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	var result error
+	if err := a.jobs.Do(ctx, func() {
+		if result = a.loadErr; result == nil {
+			result = note(a)
+		}
+	}); err != nil {
+		return err
+	}
+	return result
+}
+
+// live reports the accounts that are being worked on.
+func (g *registry) live(ctx context.Context) ([]report.Live, error) {
+	var at []*account
+	if err := g.loop.do(ctx, func() {
+		for _, p := range g.accounts {
+			at = append(at, p.account)
+		}
+	}); err != nil {
+		return nil, err
+	}
+	var all []report.Live
+	for _, a := range at {
+		if err := a.jobs.Do(ctx, func() {
+			if l := a.live(time.Now()); l.Running {
+				all = append(all, l)
+			}
+		}); err != nil && ctx.Err() != nil {
+			return nil, err
+		}
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].Account < all[j].Account })
+	return all, nil
+}
+
+// liveFolders are how far the folders are of an account that somebody looks after; nil of another.
+func (g *registry) liveFolders(ctx context.Context, id store.AccountID) (live map[store.FolderID]report.FolderProgress, err error) {
+	var a *account
+	id = g.leaders.leading(ctx, id)
+	if err := g.loop.do(ctx, func() {
+		if p := g.accounts[id]; p != nil {
+			a = p.account
+		}
+	}); err != nil || a == nil {
+		return nil, err
+	}
+	if err := a.jobs.Do(ctx, func() { live = a.mail.Folders.Live() }); err != nil && ctx.Err() != nil {
+		return nil, err
+	}
+	return live, nil
 }

@@ -16,8 +16,6 @@ import (
 )
 
 const (
-	// patience is how long a visitor waits for an old server that shows no life.
-	patience = 2 * time.Second
 	// mostPatience is the same for a server that has been seen to be slow.
 	mostPatience = 6 * time.Second
 	// atOnce is how many commands a folder's opening sends at once: EXAMINE, and a FETCH ahead. A

@@ -11,20 +11,6 @@ import (
 	"postferry/upstream"
 )
 
-// Change is a folder command of a client that the new server completed.
-type Change struct {
-	Verb, Mailbox, NewName string
-}
-
-// VerbRename is the one command of a client that could make a folder look as if it were
-// gone.
-const VerbRename = "RENAME"
-
-// rename is the change of names that it is.
-func (c Change) rename(delim byte) foldertree.Rename {
-	return foldertree.Rename{From: c.Mailbox, To: c.NewName, Delim: delim}
-}
-
 // Renaming notes what a client is about to do.
 func (m *State) Renaming(c Change) error {
 	m.Trees.Changes = append(m.Trees.Changes, c)

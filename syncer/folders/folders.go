@@ -8,23 +8,9 @@ import (
 	"postferry/report"
 	"postferry/store"
 	"postferry/syncer/foldertree"
-	"postferry/syncer/leftout"
 	"postferry/syncer/measure"
 	"postferry/syncer/transfer/job"
 )
-
-// State is what is known of a person's mail on both servers.
-type State struct {
-	Rows    records
-	Folders List
-	Trees   Trees
-	now     func() time.Time
-}
-
-// New is one of which nothing is known yet.
-func New(st Store, id store.AccountID, now func() time.Time) *State {
-	return &State{Rows: records{store: st, id: id}, now: now}
-}
 
 // Folder is a row of the store and what goes on with it.
 type Folder struct {
@@ -173,17 +159,6 @@ func LetGo(held []*Folder) {
 
 // MayPull tells whether a pull of the folder may begin.
 func (f *Folder) MayPull() bool { return f.Pulling == nil && f.holds == 0 }
-
-// Uncounted are the views that have changed since they were counted.
-func (all List) Uncounted(id store.AccountID, tree *Trees, views *leftout.ViewCounts) (list []*Folder) {
-	for _, f := range all {
-		st := tree.Status[f.Old]
-		if tree.views[f.Old] && (f.AllMail || f.State == store.FolderSkipped) && st.Messages > 0 && views.Due(leftout.View{Account: id, Folder: f.ID}, st) {
-			list = append(list, f)
-		}
-	}
-	return list
-}
 
 func (all List) Live() map[store.FolderID]report.FolderProgress {
 	live := make(map[store.FolderID]report.FolderProgress, len(all))

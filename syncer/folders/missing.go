@@ -46,19 +46,3 @@ func missingReason(folders int, messages uint64) reason.Reason {
 // renumberedMost is how often a folder's UIDVALIDITY may change before it stops meaning anything:
 // some servers have another one whenever a folder is opened.
 const renumberedMost = 2
-
-// NoteNumbers keeps the UIDVALIDITY that a pull has found of a new folder, which had that name; 0 for none.
-func (k *records) NoteNumbers(f *Folder, v uint32, name string) {
-	if v == 0 || f.NewUIDValidity == v || f.State != store.FolderPresent || f.New != name {
-		return
-	}
-	was := f.NewUIDValidity
-	if was != 0 {
-		f.renumbered++
-	}
-	f.NewUIDValidity = v
-	if _, err := k.Put([]store.Folder{f.Folder}); err != nil {
-		f.NewUIDValidity = was
-		k.log.Error().Err(err).Str("folder", f.Title).Msg("the folder's UIDVALIDITY could not be recorded")
-	}
-}

@@ -132,3 +132,19 @@ type Store interface {
 	AccountByID(ctx context.Context, id store.AccountID) (store.Account, error)
 	PutFolders(ctx context.Context, id store.AccountID, folders []store.Folder) ([]store.Folder, error)
 }
+
+// NoteNumbers keeps the UIDVALIDITY that a pull has found of a new folder, which had that name; 0 for none.
+func (k *records) NoteNumbers(f *Folder, v uint32, name string) {
+	if v == 0 || f.NewUIDValidity == v || f.State != store.FolderPresent || f.New != name {
+		return
+	}
+	was := f.NewUIDValidity
+	if was != 0 {
+		f.renumbered++
+	}
+	f.NewUIDValidity = v
+	if _, err := k.Put([]store.Folder{f.Folder}); err != nil {
+		f.NewUIDValidity = was
+		k.log.Error().Err(err).Str("folder", f.Title).Msg("the folder's UIDVALIDITY could not be recorded")
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/foldertree"
+	"postferry/syncer/leftout"
 	"postferry/syncer/measure"
 	"postferry/syncer/problem"
 	"postferry/syncer/recovery"
@@ -66,24 +67,6 @@ type Trees struct {
 	Last    treesync.LastLook
 }
 
-// Looked takes over what a look has found. What clients have done meanwhile is newer.
-func (m *State) Looked(r *treesync.Result) {
-	m.mendRows(r.Rows)
-	rows, err := m.Rows.Put(r.Rows)
-	if r.Err == nil {
-		r.Err = err
-	}
-	m.Folders.Take(rows)
-	t := &m.Trees
-	if r.Delim != 0 {
-		t.Delim = r.Delim
-	}
-	if r.Err == nil {
-		t.At, t.Status, t.Newer, t.Empty, t.Room, t.Last = time.Now(), r.Status, r.Newer, r.Empty, r.Room, r.Seen
-		t.Left, t.Listed, t.omitted, t.views, t.suspect = r.Left, r.Listed, r.Omitted, r.Views, r.Suspect
-	}
-}
-
 // Doubted are the folders that seem to be others on the new server than they were.
 func (all List) Doubted() map[store.FolderID]bool {
 	ids := map[store.FolderID]bool{}
@@ -99,21 +82,6 @@ func (all List) Doubted() map[store.FolderID]bool {
 func (all List) Settled(ids map[store.FolderID]bool) {
 	for _, f := range all {
 		f.Doubted = f.Doubted && !ids[f.ID]
-	}
-}
-
-// mendRows puts right the rows of a look that was overtaken by clients: what
-// they did is newer than what the look saw.
-func (m *State) mendRows(rows []store.Folder) {
-	for i := range rows {
-		for _, c := range m.Trees.Changes {
-			if f := m.Folders.ByID(rows[i].ID); f != nil {
-				rows[i].New, rows[i].State, rows[i].Renaming = f.New, f.State, f.Renaming
-				rows[i].NewUIDValidity, rows[i].Missing, rows[i].LeftOut = f.NewUIDValidity, f.Missing, f.LeftOut
-			} else {
-				m.follow(&rows[i], c)
-			}
-		}
 	}
 }
 
@@ -139,4 +107,29 @@ func (t *Trees) leftOld(f *Folder, p *store.Problem) bool {
 		return !there
 	}
 	return p != nil && p.Kind == store.FolderLeftOld && p.Folder == f.Title
+}
+
+// Uncounted are the views that have changed since they were counted.
+func (all List) Uncounted(id store.AccountID, tree *Trees, views *leftout.ViewCounts) (list []*Folder) {
+	for _, f := range all {
+		st := tree.Status[f.Old]
+		if tree.views[f.Old] && (f.AllMail || f.State == store.FolderSkipped) && st.Messages > 0 && views.Due(leftout.View{Account: id, Folder: f.ID}, st) {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// Change is a folder command of a client that the new server completed.
+type Change struct {
+	Verb, Mailbox, NewName string
+}
+
+// VerbRename is the one command of a client that could make a folder look as if it were
+// gone.
+const VerbRename = "RENAME"
+
+// rename is the change of names that it is.
+func (c Change) rename(delim byte) foldertree.Rename {
+	return foldertree.Rename{From: c.Mailbox, To: c.NewName, Delim: delim}
 }

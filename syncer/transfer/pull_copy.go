@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+
 	"postferry/syncer/transfer/job"
 	"postferry/syncer/transfer/reader"
 	"postferry/syncer/transfer/writer"

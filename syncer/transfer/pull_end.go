@@ -3,6 +3,7 @@ package transfer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"postferry/store"
@@ -51,4 +52,43 @@ func (p *pull) finish(ctx context.Context) error {
 	p.Row.Checkpoint = cp
 	p.Tell()
 	return nil
+}
+
+// left tells whether the pull's last answers are still to come, or were when it ended.
+func (p *pull) left() bool { return p.writer != nil }
+
+// conclude brings a pull to its end of which everything has been sent. err is what its answers were. enter tells that
+// nothing is left to do but to commit what its ledger has pending.
+func (p *pull) conclude(ctx context.Context, err error) (enter bool, _ error) {
+	err = p.writer.End(ctx, err)
+	if err == nil && p.nothingElse() {
+		p.RateLimits.New.Budget.GiveBack(uint64(max(p.Aside.Swap(0), 0)))
+		p.Worth()
+		cp, pending := p.reached(), &p.writer.Ledger.Pending
+		pending.Checkpoint, pending.Release = &cp, append(pending.Release, p.VoidQuarantine()...)
+		return true, nil
+	}
+	return false, p.concludeAlone(ctx, err)
+}
+
+// nothingElse tells whether nothing has to be done after the copying but to write the checkpoint.
+func (p *pull) nothingElse() bool {
+	return len(p.bare) == 0 && !p.Mending && !p.Rekeyed && p.adopt == nil && p.Archive == nil && p.First() &&
+		len(p.Known.Entries)+p.Known.Before == 0 && p.Accounted() >= p.Expected()
+}
+
+// concludeAlone is conclude where more is to be done, or went wrong.
+func (p *pull) concludeAlone(ctx context.Context, err error) error {
+	if err = errors.Join(err, p.writer.CommitLast(ctx)); err != nil {
+		err = errors.Join(err, p.writer.Pipeline.HearRest(ctx))
+	}
+	p.RateLimits.New.Budget.GiveBack(uint64(max(p.Aside.Swap(0), 0)))
+	if err == nil {
+		err = p.afterCopying(ctx)
+	}
+	if err == nil || errors.Is(err, session.ErrYield) || session.Interrupted(ctx, err) || !worthRetrying(err) {
+		return err
+	}
+	p.Log.Debug().Err(err).Msg("the folder is opened once more")
+	return fmt.Errorf("%w: %w", ErrUnanswered, err)
 }

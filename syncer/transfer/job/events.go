@@ -119,3 +119,36 @@ func (h *Handover) OnNew(ctx context.Context, ask func(context.Context) error) e
 		return ctx.Err()
 	}
 }
+
+// Shows tells that what has been stored so far is what somebody waits for.
+func (e *Events) Shows(s Shown) {
+	if s.Search != nil {
+		s.Search.Served()
+		return
+	}
+	e.Worth()
+}
+
+// Discard gives back what an event holds, and tells whoever waits for its end.
+func (r *Resources) Discard(e Event, err error) {
+	switch e := e.(type) {
+	case *Outgoing:
+		e.Pulled(err)
+		r.GiveBack(e)
+	case *Asking:
+		e.Done <- err
+	case Shown:
+		if e.Search != nil {
+			e.Search.End()
+		}
+	}
+}
+
+// GiveBack frees what a message holds. Nobody may use its body any more.
+func (r *Resources) GiveBack(m *Outgoing) {
+	r.Memory.Release(m.Held)
+	if m.Body != nil {
+		r.Buffers.put(m.Body)
+	}
+	m.Held, m.Body = 0, nil
+}

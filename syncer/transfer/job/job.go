@@ -15,24 +15,6 @@ import (
 	"postferry/syncer/wayback"
 )
 
-// Work is a pull's job, and what its reader and its writer share of it.
-type Work struct {
-	Job
-	Resources
-	Shared
-	Events
-	Tally
-	stopping
-}
-
-// Begins ties together what counts and what is counted.
-func (w *Work) Begins() {
-	w.Tally.job, w.Tally.meter, w.Tally.report, w.Tally.Done = &w.Job, w.Meter, w.Report, w.Counts
-	w.stopping.yield, w.stopping.clock = w.Yield, w.Clock
-	w.Progress = &w.Tally
-	w.Recovery = recovery.New(w.Folder)
-}
-
 // Job is a folder to be pulled as it is open on both servers, and how. While a reader and a writer run it is
 // only read, but for what is theirs: the old session, and what is known to be dealt with, are the reader's,
 // the new session, the ledger and the row's checkpoint the writer's.
@@ -93,39 +75,6 @@ type Events struct {
 	Counts   *Counters // of what is done, for whoever looks meanwhile
 }
 
-// Shows tells that what has been stored so far is what somebody waits for.
-func (e *Events) Shows(s Shown) {
-	if s.Search != nil {
-		s.Search.Served()
-		return
-	}
-	e.Worth()
-}
-
-// Discard gives back what an event holds, and tells whoever waits for its end.
-func (r *Resources) Discard(e Event, err error) {
-	switch e := e.(type) {
-	case *Outgoing:
-		e.Pulled(err)
-		r.GiveBack(e)
-	case *Asking:
-		e.Done <- err
-	case Shown:
-		if e.Search != nil {
-			e.Search.End()
-		}
-	}
-}
-
-// GiveBack frees what a message holds. Nobody may use its body any more.
-func (r *Resources) GiveBack(m *Outgoing) {
-	r.Memory.Release(m.Held)
-	if m.Body != nil {
-		r.Buffers.put(m.Body)
-	}
-	m.Held, m.Body = 0, nil
-}
-
 // Lastly is a context for what is written when ctx may have ended.
 func Lastly(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
@@ -146,3 +95,6 @@ func (j *Job) ReadNew(ctx context.Context, uids []imap.UID) (map[imap.UID]messag
 	}
 	return j.NewContents(ctx, uids)
 }
+
+// LeftToBring is how many messages have not been asked for.
+func (j *Job) LeftToBring() int { return int(j.Selected.Messages) - j.Known.Count() }

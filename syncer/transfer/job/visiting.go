@@ -38,6 +38,3 @@ func (v *Visiting) InTime(pair *session.Pair, limits *session.RateLimits, left i
 	needs = max(needs, limits.Needs(left))
 	return needs <= time.Until(v.Due), known
 }
-
-// LeftToBring is how many messages have not been asked for.
-func (j *Job) LeftToBring() int { return int(j.Selected.Messages) - j.Known.Count() }

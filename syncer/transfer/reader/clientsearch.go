@@ -15,9 +15,6 @@ import (
 // searchMost is how many messages are brought first for one search: the newest it finds.
 const searchMost = 100
 
-// errSearched: a client searches for messages that may not have come yet.
-var errSearched = errors.New("a client searches the folder")
-
 // serveSearches brings what is searched for first.
 func (r *Reader) serveSearches(ctx context.Context) error {
 	for _, w := range r.Searches.Take() {

@@ -24,6 +24,9 @@ import (
 var ErrListAgain = errors.New("the old server refuses messages that it listed; they are listed again")
 
 const (
+	// streamAbove is the size from which a body is passed through instead of
+	// being held. Octets.
+	streamAbove = 1 << 20
 	// bodyOctets is how much one command asks for, so that a pull that is
 	// asked to stop soon can. Octets.
 	bodyOctets = 8 << 20
@@ -358,4 +361,29 @@ func (f *fetcher) date(m *job.Outgoing, header []byte) {
 	if m.Msg.Date.IsZero() {
 		m.Msg.Date = message.ArrivalDate(header, time.Now())
 	}
+}
+
+// hurry is what is to come before the rest.
+type hurry struct {
+	decided bool // whether the newest messages come first
+	shown   bool // the visitor has been let in, or is about to be
+	// undisturbed: what is brought just now is urgent itself.
+	undisturbed bool
+	postponed   []upstream.Message // handed to nobody yet, as newer ones come first
+}
+
+// pacing is how fast messages come.
+type pacing struct {
+	seen session.Arrivals // of this session with the old server
+	told session.Arrivals // what the server's pace knows of them
+	step int              // messages that the next command asks for, as long as nothing is known
+}
+
+// failing is what the old server did not give as it should.
+type failing struct {
+	oldTroubles *job.Troubles
+	doubted     map[store.Key]bool // messages that an earlier session would not give
+	blind       bool               // a connection broke at a message that isn't known, as nothing had been listed
+	// unavailable counts messages in a row that the old server can't deliver at the moment.
+	unavailable int
 }

@@ -21,9 +21,6 @@ const (
 	// listMost is how many messages one listing may bring: a range that has more is
 	// listed in smaller ones, so that memory doesn't grow with the folder.
 	listMost = 16 * session.ListWindow
-	// streamAbove is the size from which a body is passed through instead of
-	// being held. Octets.
-	streamAbove = 1 << 20
 )
 
 // errDense: there are more messages in a range than one listing may bring.
@@ -75,31 +72,6 @@ type windows struct {
 	next imap.UID         // every message below it was handed over
 	// announced: the writer has been told that there are keywords.
 	announced bool
-}
-
-// hurry is what is to come before the rest.
-type hurry struct {
-	decided bool // whether the newest messages come first
-	shown   bool // the visitor has been let in, or is about to be
-	// undisturbed: what is brought just now is urgent itself.
-	undisturbed bool
-	postponed   []upstream.Message // handed to nobody yet, as newer ones come first
-}
-
-// pacing is how fast messages come.
-type pacing struct {
-	seen session.Arrivals // of this session with the old server
-	told session.Arrivals // what the server's pace knows of them
-	step int              // messages that the next command asks for, as long as nothing is known
-}
-
-// failing is what the old server did not give as it should.
-type failing struct {
-	oldTroubles *job.Troubles
-	doubted     map[store.Key]bool // messages that an earlier session would not give
-	blind       bool               // a connection broke at a message that isn't known, as nothing had been listed
-	// unavailable counts messages in a row that the old server can't deliver at the moment.
-	unavailable int
 }
 
 // Run brings what is missing.

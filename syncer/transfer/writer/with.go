@@ -1,7 +1,6 @@
 package writer
 
 import (
-	"context"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -39,18 +38,4 @@ func New(with With) *Writer {
 		w.review.expect = j.Target.UIDNext
 	}
 	return w
-}
-
-// Before are the folders before this one on the pair of which the new server owes answers: those come
-// first.
-type Before interface {
-	Any() bool                           // answers are owed
-	Due() bool                           // there is something to be entered
-	Takes() bool                         // this folder may leave its own last answers to it
-	Octets() int64                       // under way
-	Oldest() (sent time.Time, owed bool) // what the next answer is about
-	// Step waits for the next answer. Enter commits what is to be entered, together with what another one
-	// has gathered; nil for nothing.
-	Step(ctx context.Context)
-	Enter(ctx context.Context, with *Ledger) error
 }

@@ -2,10 +2,8 @@ package writer
 
 import (
 	"context"
-	"fmt"
 
 	"postferry/store"
-	"postferry/syncer/message"
 	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 	"postferry/syncer/transfer/job"
@@ -52,18 +50,6 @@ func (w *Writer) outcome(ctx context.Context, batch events, results []upstream.A
 	return w.refusals.settleHeld()
 }
 
-// otherFolder tells that messages went into another folder of the same name: the one that
-// was opened has been renamed or deleted since, and another one made. Their intents stay,
-// so that they are looked for where the folder is now.
-func (p *Pipeline) otherFolder(results []upstream.AppendResult) error {
-	for _, r := range results {
-		if r.Err == nil && r.UID != 0 && r.UIDValidity != p.job.Target.UIDValidity && !p.job.Fleeting {
-			return fmt.Errorf("%w: the new server has stored messages under UIDVALIDITY %d, the folder had %d", recovery.ErrNewGone, r.UIDValidity, p.job.Target.UIDValidity)
-		}
-	}
-	return nil
-}
-
 // reach takes over a checkpoint, or keeps it until repeated batches are settled.
 func (w *Writer) reach(cp *store.Checkpoint) {
 	switch {
@@ -106,59 +92,6 @@ func (w *Writer) stored(m *sending, r upstream.AppendResult) {
 	}
 	w.Placed(r.UIDValidity, r.UID)
 	w.review.arrived(m, r)
-}
-
-// count counts a copy.
-func (l *Ledger) count(octets uint64) {
-	l.tally.Done.Copied.Add(1)
-	l.tally.Done.Bytes.Add(octets)
-	l.tally.Dealt(1, octets)
-}
-
-// enter puts a copy into the ledger with the flags that it really has.
-func (l *Ledger) enter(e store.Entry) {
-	l.count(uint64(e.Size))
-	l.proved(e)
-}
-
-// enterLooked is enter for a copy that has been looked at.
-func (l *Ledger) enterLooked(c *given) {
-	if c.entry != nil {
-		l.enter(*c.entry)
-		l.unentered--
-		c.entry = nil
-	}
-}
-
-// enterUnlooked enters the copies that nobody looks at any more: that a message was copied
-// must not be lost for what isn't known of its copy.
-func (v *review) enterUnlooked() {
-	for _, u := range v.pipeline.calls {
-		if u.look != nil {
-			for _, c := range u.look.copies {
-				v.ledger.enterLooked(c)
-			}
-		}
-	}
-	for _, c := range append(v.waiting, v.heldBack...) {
-		v.ledger.enterLooked(c)
-	}
-	v.waiting, v.heldBack = nil, nil
-}
-
-// proved notes a line of the ledger, without the flags that its copy lacks.
-func (l *Ledger) proved(e store.Entry) {
-	l.checks.dropLost(&e)
-	l.Pending.Proofs = append(l.Pending.Proofs, e)
-}
-
-func (l *Ledger) quarantine(q *store.Quarantined) {
-	if !l.job.Known.Once(q) {
-		l.tally.Done.Quarantined.Add(1)
-	}
-	l.tally.Dealt(1, 0)
-	l.Pending.Quarantine = append(l.Pending.Quarantine, *q)
-	l.job.Log.Warn().Str("key", message.KeyText(q.Key)).Str("cause", q.Cause).Msg("message quarantined")
 }
 
 // catchUp lets a checkpoint advance that had to wait.
@@ -207,26 +140,4 @@ func (w *Writer) prove(ctx context.Context) error {
 		w.Ledger.proved(e)
 	}
 	return nil
-}
-
-// settled ends what portion set aside for a message on the new server: it was
-// counted when it was written.
-func (l *Ledger) settled(octets int64) {
-	octets = min(octets, max(l.tally.Aside.Load(), 0))
-	l.tally.Aside.Add(-octets)
-	l.shared.RateLimits.New.Budget.GiveBack(uint64(octets))
-}
-
-// UnderWay is how many octets are.
-func (p *Pipeline) UnderWay() (octets int64) {
-	for _, u := range p.calls {
-		octets += u.octets
-	}
-	return octets
-}
-
-func (l *Ledger) release(msgs ...*sending) {
-	for _, m := range msgs {
-		l.resources.GiveBack(m.Outgoing)
-	}
 }

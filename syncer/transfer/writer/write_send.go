@@ -9,16 +9,6 @@ import (
 	"postferry/upstream"
 )
 
-// intend notes that messages are about to be sent one after the other.
-func (l *Ledger) intend(msgs ...*sending) {
-	now := time.Now()
-	l.batches++
-	for place, m := range msgs {
-		m.Intent.Written, m.Intent.Batch, m.Intent.Place, m.Intent.Together = now, l.batches, uint32(place), l.job.New.Together()
-		l.Pending.Intents = append(l.Pending.Intents, m.Intent)
-	}
-}
-
 // send hands messages to the new server; their intents are durable.
 func (w *Writer) send(ctx context.Context, batch events, again bool) error {
 	msgs := batch.messages()
@@ -86,15 +76,4 @@ func (w *Writer) SettleOldest(ctx context.Context) error {
 		w.catchUp()
 	}
 	return err
-}
-
-// sized learns from the answer to a batch how large the next ones had better be.
-func (p *Pipeline) sized(u under) {
-	since := u.sent.Add(p.job.Pair.Trip)
-	if p.settledAt.After(since) {
-		since = p.settledAt
-	}
-	if !u.again {
-		p.size.answered(len(u.events), u.octets, time.Since(since))
-	}
 }

@@ -5,73 +5,9 @@ import (
 	"errors"
 	"time"
 
-	"github.com/emersion/go-imap/v2"
-
 	"postferry/store"
-	"postferry/syncer/session"
 	"postferry/syncer/transfer/job"
 )
-
-const (
-	// batchLinger is how long a batch that isn't full waits for the next message.
-	batchLinger = 10 * time.Millisecond
-	// So many batches, of so many octets together, may be under way: as much as a
-	// fast line to a new server far away holds.
-	batchesAhead = 12
-	octetsAhead  = 8 << 20
-	// Of larger batches no more are under way than have so many messages, or two: a client that renames or
-	// deletes the folder waits until the new server has answered them, and one with maildirs is slow at each.
-	messagesAhead = batchesAhead * batchMessages
-	// tripMost bounds what is taken for the time that an answer needs at least.
-	tripMost = time.Second
-	// Copies are looked at every lookPause, or as much more rarely as keeps the time for it to
-	// one part in lookShare: in a large maildir each look takes a while. No more than lookMost wait.
-	lookPause = 2 * time.Second
-	lookShare = 40
-	lookMost  = 20_000
-	// checksMost is how many copies of a look are compared in flags and dates.
-	checksMost = 10
-)
-
-// under is a batch that was sent, or a look at copies that was asked for.
-type under struct {
-	events events
-	call   session.AppendCall
-	again  bool // repeats a part of a refused batch
-	look   *look
-
-	octets int64
-	sent   time.Time
-}
-
-// Pipeline is what the new server has not answered.
-type Pipeline struct {
-	job         *job.Job
-	before      Before
-	ledger      *Ledger
-	newTroubles *job.Troubles
-	calls       []under
-	sending     []*sending // of the command that is being written
-	settledAt   time.Time  // when it had answered what it was asked before
-	// again counts batches under way that repeat a refused one. They were sent
-	// after batches whose checkpoints lie behind them, so those have to wait.
-	again int
-	size  batchSize // that a batch should have
-}
-
-// Ledger enters in the ledger what becomes of messages.
-type Ledger struct {
-	job       *job.Job
-	resources *job.Resources
-	shared    *job.Shared
-	tally     *job.Tally
-	checks    *copyChecks
-	Pending   store.Batch // outcomes not yet committed
-	batches   uint64      // the number of the batch sent last
-	unproven  []store.Intent
-	unentered int                       // copies that are not entered yet, of those that have been answered
-	bare      map[store.Key][]imap.Flag // messages that the new server took without some of their flags, and all of those
-}
 
 // Writer appends what the reader hands over, batch by batch, and enters it in
 // the ledger. It alone uses the new session while it runs.
@@ -191,21 +127,6 @@ func (w *Writer) next(ctx context.Context, in <-chan job.Event) (e job.Event, ok
 	return nil, false, false
 }
 
-// lingering is how long the next event is waited for while there is something else to do.
-func (p *Pipeline) lingering() time.Duration {
-	sent, owed := p.before.Oldest()
-	if !owed && len(p.calls) > 0 {
-		sent, owed = p.calls[0].sent, true
-	}
-	if !owed {
-		return batchLinger
-	}
-	return max(batchLinger, min(time.Until(sent.Add(p.job.Pair.Trip)), tripMost))
-}
-
-// awaiting tells whether the new server owes an answer, be it about a folder before this one.
-func (p *Pipeline) awaiting() bool { return len(p.calls) > 0 || p.before.Any() }
-
 // progress settles the oldest batch under way, or sends what has gathered.
 func (w *Writer) progress(ctx context.Context) error {
 	switch {
@@ -302,14 +223,6 @@ func (w *Writer) pass(ctx context.Context, m *sending) error {
 	return err
 }
 
-// full tells whether a batch of so many messages has to wait for answers to those before it.
-func (p *Pipeline) full(messages int) bool {
-	for _, u := range p.calls {
-		messages += len(u.events)
-	}
-	return len(p.calls) >= batchesAhead || len(p.calls) >= 2 && messages > messagesAhead
-}
-
 // flush writes the intents and sends the batch.
 func (w *Writer) flush(ctx context.Context) error {
 	if len(w.batch) == 0 {
@@ -327,30 +240,4 @@ func (w *Writer) flush(ctx context.Context) error {
 	batch := w.batch
 	w.batch, w.octets = nil, 0
 	return w.send(ctx, batch, false)
-}
-
-// Commit makes the outcomes and intents gathered so far durable.
-func (l *Ledger) Commit(ctx context.Context) error {
-	if l.Nothing() {
-		return nil
-	}
-	if err := l.job.Store.Commit(ctx, l.Pending); err != nil {
-		return err
-	}
-	l.Committed()
-	return nil
-}
-
-// Nothing tells whether there is nothing to commit.
-func (l *Ledger) Nothing() bool {
-	b := &l.Pending
-	return len(b.Intents)+len(b.Proofs)+len(b.Drop)+len(b.Quarantine) == 0 && b.Checkpoint == nil && b.Late.Messages == 0
-}
-
-// Committed notes that all that was gathered is durable.
-func (l *Ledger) Committed() {
-	if cp := l.Pending.Checkpoint; cp != nil {
-		l.job.Row.Checkpoint = *cp
-	}
-	l.Pending = store.Batch{Account: l.job.Account, Folder: l.job.Row.ID}
 }

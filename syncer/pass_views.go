@@ -15,12 +15,6 @@ import (
 // tells how much is in it. A view (RFC 6154 \All, \Flagged) shows the mail of other folders: of it
 // counts only what is in no folder that is copied, which the headers tell.
 
-// mayCount tells whether the pass has come to the views: what the other folders have is known
-// when they are through.
-func (p *passRun) mayCount() bool {
-	return !p.views.counted && !p.yielded && !p.stopped && !p.options.inboxOnly
-}
-
 // countViews counts on a pair what lies in views only. A failure keeps nothing from being copied:
 // the next pass counts again.
 func (ps *passes) countViews(l *session.Pair, views []*folders.Folder) {

@@ -9,17 +9,9 @@ import (
 	"postferry/store"
 	"postferry/syncer/folders"
 	"postferry/syncer/session"
-	"postferry/syncer/transfer"
 	"postferry/syncer/wayback"
 	"postferry/upstream/link"
 )
-
-// returning is the end of a pass over an account whose new mail is copied back to the old server.
-type returning struct {
-	looked  bool // it has been found out which folders there is something new in
-	looking bool
-	queue   []*folders.Folder
-}
 
 // wayBack copies an account's new mail back to the old server.
 type wayBack struct{ *person }
@@ -159,16 +151,4 @@ func (b *wayBack) returnEnded(f *folders.Folder, copied uint64, err error) {
 		event = b.log.Debug()
 	}
 	event.Err(err).Str("folder", f.Title).Uint64("copied", copied).Str("class", link.ClassOf(err).String()).Msg("new mail was to be copied back to the old server")
-}
-
-// expectReturns lets a pull know what has been copied back and may appear in its folder.
-func (u *pulls) expectReturns(ctx context.Context, j *transfer.Job) error {
-	_, returns, err := u.store.WaysBack(ctx, u.id)
-	if err != nil {
-		return err
-	}
-	if j.Returned = wayback.NewIncoming(u.store, u.id, j.Row.ID, returns); j.Returned != nil {
-		j.Early = 0
-	}
-	return nil
 }

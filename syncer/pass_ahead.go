@@ -16,12 +16,9 @@ import (
 //
 // Nearby one pair is faster for a small mailbox: each login has the servers start a process. So
 // the others come only where the look takes a while, or the pass.
-const (
-	// aheadAfter is after how long a look at the trees the other sessions are opened.
-	aheadAfter = 40 * time.Millisecond
-	// widenAfter is after how long a pass pulls on more than one pair.
-	widenAfter = 200 * time.Millisecond
-)
+
+// aheadAfter is after how long a look at the trees the other sessions are opened.
+const aheadAfter = 40 * time.Millisecond
 
 // openAhead opens the sessions of the pass's other pairs behind those of the first,
 // on which the look at the trees is about to be started, unless that ends soon.
@@ -48,11 +45,6 @@ func (ps *passes) widenLater(p *passRun) {
 	if wait := widenAfter - time.Since(p.started); len(p.queue) > 1 && wait > 0 {
 		p.wider = ps.jobs.After(wait, func() {}) // what there is to be done then shows by itself
 	}
-}
-
-// widened tells whether a pass may pull on one of the pairs behind the first.
-func (p *passRun) widened(i int, l *session.Pair) bool {
-	return i == 0 || !l.Empty() || time.Since(p.started) >= widenAfter
 }
 
 // severalFolders tells whether a pass is likely to pull more than one folder.

@@ -2,6 +2,9 @@ package writer
 
 import (
 	"bytes"
+	"errors"
+	"strings"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -9,6 +12,7 @@ import (
 	"postferry/syncer/message"
 	"postferry/syncer/transfer/job"
 	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // sending is a message on its way to the new folder, and what has become of it so far.
@@ -64,4 +68,44 @@ type mending struct {
 	refusedBefore bool   // the new server has refused it
 	since         uint64 // messages that had been taken when it did so first
 	said          error  // its last refusal, if that is about this message alone
+}
+
+// given is a copy to be looked at, and what it was given.
+type given struct {
+	uid   imap.UID
+	flags []imap.Flag
+	date  time.Time
+	sure  bool // it has that UID
+	news  bool // it shows something that is not known of the folder's flags or dates
+
+	entry *store.Entry     // to be entered once it has been looked at; nil as long as nothing is known of it
+	of    *sending         // what it is the copy of; its body is gone
+	lines message.LineEnds // of what was sent
+}
+
+// countLines notes the line ends of a message that is sent from memory. Those of a stream
+// are known when it has been read.
+func (m *sending) countLines() {
+	m.lines = message.LineEnds{}
+	if m.Stream == nil {
+		m.lines.Count(m.Body)
+	}
+}
+
+// unexplained tells whether a refusal says nothing of what is wrong with the message, so
+// that it is worth sending it once more as it is.
+func (m *sending) unexplained(why error) bool {
+	e, ok := errors.AsType[*link.Error](why)
+	return ok && e.Class == link.Refused && e.Code == "" && !m.twice && m.repaired == nil && m.Intent.Size > 0 &&
+		!message.ContainsAny(strings.ToLower(e.Text), "nul", "newline", "header", "flag", "keyword")
+}
+
+func serverSays(why error) string { return strings.TrimSpace(why.Error()) }
+
+// flags are what a message is appended with.
+func (m *sending) flags() []imap.Flag {
+	if m.repaired != nil {
+		return m.kept
+	}
+	return m.keep
 }

@@ -17,15 +17,6 @@ import (
 // out before. It may be another message, if the server has told wrong UIDs; a part of it; or
 // the message as the server likes it.
 
-// countLines notes the line ends of a message that is sent from memory. Those of a stream
-// are known when it has been read.
-func (m *sending) countLines() {
-	m.lines = message.LineEnds{}
-	if m.Stream == nil {
-		m.lines.Count(m.Body)
-	}
-}
-
 const (
 	// oddMost is how many copies of unexplained sizes are kept for the end of a pull.
 	oddMost = 20
@@ -70,50 +61,6 @@ func (o *oddCopies) weigh(c *given, m upstream.Message) bool {
 
 // changes is what is known of how the new server changes messages.
 func (o *oddCopies) changes() *session.AlteredBodies { return &o.job.Pair.New.End.Pool.Altered }
-
-// judgeEarly finds out about odd copies before there are too many, as far as their headers
-// tell: a server that rewrites messages does so with all of them.
-func (w *Writer) judgeEarly(ctx context.Context) error {
-	if len(w.odd.copies) < oddMost || len(w.odd.copies) <= w.odd.weighed || w.odd.judging || w.given() {
-		return nil
-	}
-	w.odd.judging = true // until others have come
-	if err := w.settleAll(ctx); err != nil {
-		return err
-	}
-	err := w.odd.acceptRewritten(ctx)
-	w.odd.judging = false
-	return err
-}
-
-// judgeOdd finds out what the copies of unexplained sizes are, at the end of a pull.
-func (w *Writer) judgeOdd(ctx context.Context) error {
-	if len(w.odd.copies) == 0 {
-		return nil
-	}
-	if err := w.drain(ctx); err != nil {
-		return err
-	}
-	given := w.given()
-	if !given { // the old session is still at this folder
-		if err := w.odd.acceptSame(ctx); err != nil {
-			return err
-		}
-	}
-	if err := w.odd.acceptElsewhere(ctx); err != nil {
-		return err
-	}
-	if err := w.odd.acceptRewritten(ctx); err != nil {
-		return err
-	}
-	if given && len(w.odd.copies) > 0 {
-		w.odd.leaveOdd()
-		return session.ErrGiven // only the originals could tell
-	}
-	w.odd.giveUpOdd()
-	w.catchUp()
-	return nil
-}
 
 // acceptSame enters those odd copies that say the same as their originals.
 func (o *oddCopies) acceptSame(ctx context.Context) error {

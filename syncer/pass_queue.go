@@ -5,7 +5,6 @@ import (
 	"context"
 	"slices"
 
-	"postferry/syncer/folders"
 	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 	"postferry/syncer/transfer/job"
@@ -62,52 +61,6 @@ func (ps *passes) reserve(l *session.Pair, limited bool) (n session.NextFolder, 
 
 // unknownSize is what a message counts for where its size isn't known. Octets.
 const unknownSize = 32 << 10
-
-// unreserve puts the folders that a pair was to pull next back to where they are picked
-// from.
-func (p *passRun) unreserve(l *session.Pair) {
-	p.putBack(p.reserved[l]...)
-	delete(p.reserved, l)
-}
-
-// nextInQueue is where the first folder is that may be pulled; -1 for none.
-func (p *passRun) nextInQueue(visits visitList) int {
-	return slices.IndexFunc(p.queue, func(f *folders.Folder) bool { return f.MayPull() && !visits.has(f) })
-}
-
-// takeReserved is the folder that a pair is to pull next, as it has been asked for; nil if it may not be pulled
-// now. Those that were set aside before it are put back.
-func (p *passRun) takeReserved(l *session.Pair, visits visitList) *folders.Folder {
-	mine, at := p.reserved[l], -1
-	if first := l.Ahead.First(); first != nil {
-		at = slices.IndexFunc(mine, func(f *folders.Folder) bool { return f.ID == first.Folder.ID })
-	}
-	if at < 0 || !mine[at].MayPull() || visits.has(mine[at]) {
-		l.GiveUpPrefetched()
-		p.unreserve(l)
-		return nil
-	}
-	p.putBack(mine[:at]...)
-	if p.reserved[l] = mine[at+1:]; len(p.reserved[l]) == 0 {
-		delete(p.reserved, l)
-	}
-	return mine[at]
-}
-
-// waits tells whether folders wait for their turn: in the queue, or for a pair that has nothing to do.
-func (p *passRun) waits(busy map[*session.Pair]bool) bool {
-	for l := range p.reserved {
-		if !busy[l] {
-			return true
-		}
-	}
-	return len(p.queue) > 0
-}
-
-// putBack makes folders those that come next.
-func (p *passRun) putBack(folders ...*folders.Folder) {
-	p.queue = slices.Concat(folders, p.queue)
-}
 
 // nextFolders pulls the first folders of the queue that no visit is pulling. One that has
 // been asked for ahead goes to the pair that did, whichever else is idle.

@@ -2,7 +2,6 @@ package syncer
 
 import (
 	"cmp"
-	"context"
 	"slices"
 
 	"postferry/store"
@@ -16,34 +15,6 @@ const (
 	askedFew  = 200
 	askedMost = 20
 )
-
-// Asked tells that a client asks what folders have (STATUS), by raw names on the new server;
-// none stand for all. They come next, INBOX first and then the smallest. It returns when those
-// that lack little are filled, or ctx ends.
-func (e *Engine) Asked(ctx context.Context, id store.AccountID, mailboxes ...string) {
-	a, leave, err := e.registry.acquire(ctx, id)
-	if err != nil {
-		return
-	}
-	defer leave()
-	var filled []<-chan struct{}
-	if a.jobs.Do(ctx, func() {
-		if filled = a.visits.ask(mailboxes); a.passes.pass != nil {
-			a.passes.pass.order()
-		}
-	}) != nil {
-		return
-	}
-	for _, shown := range filled {
-		select {
-		case <-shown:
-		case <-a.jobs.Gone:
-			return
-		case <-ctx.Done():
-			return
-		}
-	}
-}
 
 // ask lets folders come next, and returns what those are filled with that lack little.
 func (s *visits) ask(mailboxes []string) (filled []<-chan struct{}) {
@@ -88,9 +59,6 @@ func (all *visitList) fill(f *folders.Folder) <-chan struct{} {
 	*all = append(*all, v)
 	return v.shown
 }
-
-// order puts the folders of a pass into the order in which they are pulled.
-func (p *passRun) order() { slices.SortStableFunc(p.queue, before) }
 
 // before is that order: INBOX first, then what a client has asked about, the smallest of
 // it first.

@@ -1,0 +1,54 @@
+package folders
+
+import (
+	"time"
+
+	"postferry/store"
+	"postferry/syncer/treesync"
+)
+
+// State is what is known of a person's mail on both servers.
+type State struct {
+	Rows    records
+	Folders List
+	Trees   Trees
+	now     func() time.Time
+}
+
+// New is one of which nothing is known yet.
+func New(st Store, id store.AccountID, now func() time.Time) *State {
+	return &State{Rows: records{store: st, id: id}, now: now}
+}
+
+// Looked takes over what a look has found. What clients have done meanwhile is newer.
+func (m *State) Looked(r *treesync.Result) {
+	m.mendRows(r.Rows)
+	rows, err := m.Rows.Put(r.Rows)
+	if r.Err == nil {
+		r.Err = err
+	}
+	m.Folders.Take(rows)
+	t := &m.Trees
+	if r.Delim != 0 {
+		t.Delim = r.Delim
+	}
+	if r.Err == nil {
+		t.At, t.Status, t.Newer, t.Empty, t.Room, t.Last = time.Now(), r.Status, r.Newer, r.Empty, r.Room, r.Seen
+		t.Left, t.Listed, t.omitted, t.views, t.suspect = r.Left, r.Listed, r.Omitted, r.Views, r.Suspect
+	}
+}
+
+// mendRows puts right the rows of a look that was overtaken by clients: what
+// they did is newer than what the look saw.
+func (m *State) mendRows(rows []store.Folder) {
+	for i := range rows {
+		for _, c := range m.Trees.Changes {
+			if f := m.Folders.ByID(rows[i].ID); f != nil {
+				rows[i].New, rows[i].State, rows[i].Renaming = f.New, f.State, f.Renaming
+				rows[i].NewUIDValidity, rows[i].Missing, rows[i].LeftOut = f.NewUIDValidity, f.Missing, f.LeftOut
+			} else {
+				m.follow(&rows[i], c)
+			}
+		}
+	}
+}
