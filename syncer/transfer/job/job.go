@@ -8,11 +8,13 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"golang.org/x/sync/semaphore"
 
+	"postferry/syncer/leftout"
 	"postferry/syncer/measure"
 	"postferry/syncer/message"
 	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 	"postferry/syncer/wayback"
+	"postferry/upstream"
 )
 
 // Job is a folder to be pulled as it is open on both servers, and how. While a reader and a writer run it is
@@ -98,3 +100,57 @@ func (j *Job) ReadNew(ctx context.Context, uids []imap.UID) (map[imap.UID]messag
 
 // LeftToBring is how many messages have not been asked for.
 func (j *Job) LeftToBring() int { return int(j.Selected.Messages) - j.Known.Count() }
+
+// ToCopy is how many messages of the folder are copied, or are to be, as far as is known.
+func (j *Job) ToCopy() uint32 {
+	if j.Archive == nil {
+		return j.Selected.Messages
+	}
+	k := j.Known
+	return uint32(len(k.Entries) + k.Before + len(k.Refused) + int(j.Archive.lone.Load()))
+}
+
+// Accounted is how many messages of the folder have been seen, and expected how many there should
+// be. Of all mail that says something only when it is listed from its beginning to its end.
+func (j *Job) Accounted() int {
+	if j.Archive == nil {
+		return j.Known.Count()
+	}
+	return j.Archive.listed
+}
+
+func (j *Job) Expected() int {
+	if j.Archive != nil && (!j.Archive.whole || j.Base.UIDNext > 1) {
+		return 0
+	}
+	return int(j.Selected.Messages)
+}
+
+// Archived are those of missing that lie in no other folder, if the folder shows all mail.
+func (j *Job) Archived(ctx context.Context, missing []upstream.Message) ([]upstream.Message, error) {
+	a := j.Archive
+	if a == nil {
+		return missing, nil
+	}
+	if len(missing) == 0 {
+		return nil, nil
+	}
+	if a.judge == nil {
+		a.judge = &leftout.ArchiveJudge{Store: j.Store, Account: j.Account, Folder: j.Row.ID, Old: j.Row.Old, Session: j.Old}
+	}
+	lone, err := a.judge.Only(ctx, missing)
+	if err != nil {
+		return nil, err
+	}
+	if w := a.judge.Waiting; a.waiting == 0 || w != 0 && w < a.waiting {
+		a.waiting = w
+	}
+	if a.judge.Left {
+		a.judge.Left = false
+		if err := j.OpenAgain(ctx); err != nil {
+			return nil, err
+		}
+	}
+	a.lone.Add(int64(len(lone)))
+	return lone, nil
+}
