@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -108,7 +107,7 @@ func verifyAccounts(ctx context.Context, stdout, stderr io.Writer, path string, 
 	if o.json != "-" && o.csv != "-" {
 		table = stdout
 	}
-	printed := console.NewVerifyReport(table, stderr, time.Now)
+	printed := console.NewVerifyReport(table, stderr)
 	err = b.Verify(ctx, o.query, func(e report.VerifyEvent) error {
 		printed.Take(e)
 		return exports.Write(e)

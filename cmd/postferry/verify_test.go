@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"postferry/internal/console"
@@ -112,9 +113,13 @@ func TestVerifyUsage(t *testing.T) {
 
 // TestVerifyReport prints what people see of damage.
 func TestVerifyReport(t *testing.T) {
-	now := time.Date(2026, time.May, 4, 10, 0, 0, 0, time.UTC)
+	synctest.Test(t, testVerifyReport)
+}
+
+func testVerifyReport(t *testing.T) {
+	date := time.Date(2026, time.May, 4, 10, 0, 0, 0, time.UTC)
 	var out, progress, lines, table bytes.Buffer
-	r := console.NewVerifyReport(&out, &progress, func() time.Time { return now })
+	r := console.NewVerifyReport(&out, &progress)
 	asJSON, asCSV := console.NewExportJSON(&lines), console.NewExportCSV(&table)
 	take := func(e report.VerifyEvent) {
 		r.Take(e)
@@ -131,14 +136,14 @@ func TestVerifyReport(t *testing.T) {
 		found[f.Kind]++
 		take(report.VerifyEvent{Finding: &f})
 	}
-	finding(report.Finding{Folder: "INBOX", NewFolder: "INBOX", Kind: report.Missing, OldUID: 7, Date: &now, Size: 12345, Reason: reason.Of(reason.Never)})
-	finding(report.Finding{Folder: "Gesendet", NewFolder: "Sent", Kind: report.Dated, OldUID: 8, NewUID: 9, Date: &now, Size: 10, Old: "2026-05-04T10:00:00Z", New: "2001-01-01T00:00:00Z"})
+	finding(report.Finding{Folder: "INBOX", NewFolder: "INBOX", Kind: report.Missing, OldUID: 7, Date: &date, Size: 12345, Reason: reason.Of(reason.Never)})
+	finding(report.Finding{Folder: "Gesendet", NewFolder: "Sent", Kind: report.Dated, OldUID: 8, NewUID: 9, Date: &date, Size: 10, Old: "2026-05-04T10:00:00Z", New: "2001-01-01T00:00:00Z"})
 	for range console.MostDoubtful + 2 {
-		finding(report.Finding{Folder: "INBOX", NewFolder: "INBOX", Kind: report.Flagged, OldUID: 1, NewUID: 1, Date: &now, Size: 1, New: `\Seen`})
+		finding(report.Finding{Folder: "INBOX", NewFolder: "INBOX", Kind: report.Flagged, OldUID: 1, NewUID: 1, Date: &date, Size: 1, New: `\Seen`})
 	}
 	finding(report.Finding{Folder: "\x1b[31mnew", NewFolder: "new", Kind: report.FolderExtra})
 	finding(report.Finding{Folder: "Old, \"quoted\"", NewFolder: "x", Kind: report.FolderMissing})
-	now = now.Add(2 * console.ProgressEvery)
+	time.Sleep(2 * console.ProgressEvery)
 	take(report.VerifyEvent{Progress: &report.VerifyProgress{Accounts: 0, Of: 3, Messages: 1234, Login: "anna@example.com", Folder: "INBOX"}})
 	take(report.VerifyEvent{Folder: &report.VerifiedFolder{Login: "anna@example.com", Folder: "INBOX", NewFolder: "INBOX", OldMessages: 20, NewMessages: 19, Same: 11}})
 	take(report.VerifyEvent{Account: &report.VerifiedAccount{Login: "anna@example.com", Folders: 2, OldMessages: 20, NewMessages: 19, Same: 11, Found: found}})
@@ -159,7 +164,7 @@ func TestVerifyReport(t *testing.T) {
 // TestVerifySummaryStrict: what is doubtful counts only with --strict.
 func TestVerifySummaryStrict(t *testing.T) {
 	for _, strict := range []bool{false, true} {
-		r := console.NewVerifyReport(&bytes.Buffer{}, &bytes.Buffer{}, time.Now)
+		r := console.NewVerifyReport(&bytes.Buffer{}, &bytes.Buffer{})
 		r.Take(report.VerifyEvent{Account: &report.VerifiedAccount{Login: "anna@example.com", Found: report.FindingCounts{report.Flagged: 1, report.Extra: 5}}})
 		if s := r.End(strict); (s.Result == console.ResultGood) == strict {
 			t.Errorf("strict %t: %+v", strict, s)

@@ -28,7 +28,7 @@ func NewProgress(w io.Writer) Progress {
 	if IsTerminal(w) {
 		return newProgressBars(w)
 	}
-	return newProgressLines(w, time.Now)
+	return newProgressLines(w)
 }
 
 // progressLines prints a line when an account starts and ends, and one for all
@@ -36,15 +36,15 @@ func NewProgress(w io.Writer) Progress {
 type progressLines struct {
 	mu      sync.Mutex
 	w       io.Writer
-	now     func() time.Time
 	started time.Time
 	said    time.Time
 	figures bool // of messages have been said
 	tally   tally
 }
 
-func newProgressLines(w io.Writer, now func() time.Time) *progressLines {
-	return &progressLines{w: w, now: now, started: now(), said: now(), tally: newTally()}
+func newProgressLines(w io.Writer) *progressLines {
+	now := time.Now()
+	return &progressLines{w: w, started: now, said: now, tally: newTally()}
 }
 
 func (p *progressLines) Show(live []report.Live, waiting int) {
@@ -59,7 +59,7 @@ func (p *progressLines) Show(live []report.Live, waiting int) {
 		// The last snapshot is older than the end: how it ended is in the summary.
 		fmt.Fprintf(p.w, "%s: ended, %s on the old server\n", Printable(l.Login), humanize.Count(l.Total, "message"))
 	}
-	now := p.now()
+	now := time.Now()
 	first := !p.figures && p.tally.sums().total > 0 // nobody should wait for the first figures
 	due := now.Sub(p.said) >= ProgressEvery
 	if due {

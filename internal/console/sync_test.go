@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
@@ -37,30 +38,32 @@ func snapshots() [][]report.Live {
 }
 
 func TestProgressLines(t *testing.T) {
-	now := time.Date(2026, time.May, 4, 10, 0, 0, 0, time.UTC)
-	var out bytes.Buffer
-	p := newProgressLines(&out, func() time.Time { return now })
-	for i, live := range snapshots() {
-		now = now.Add(3 * time.Second)
-		p.Show(live, max(0, 1-i))
-	}
-	p.End()
-	golden(t, "progress.txt", out.Bytes())
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		p := newProgressLines(&out)
+		for i, live := range snapshots() {
+			time.Sleep(3 * time.Second)
+			p.Show(live, max(0, 1-i))
+		}
+		p.End()
+		golden(t, "progress.txt", out.Bytes())
+	})
 }
 
 // Before anything is known no figures are made up.
 func TestProgressBeforeFigures(t *testing.T) {
-	now := time.Date(2026, time.May, 4, 10, 0, 0, 0, time.UTC)
-	var out bytes.Buffer
-	p := newProgressLines(&out, func() time.Time { return now })
-	for range 3 {
-		p.Show([]report.Live{{Account: 1, Login: "anna@example.com", Running: true}}, 2)
-		now = now.Add(3 * time.Second)
-	}
-	want := "anna@example.com: started\n6s: the old server is asked what mail there is; 1 account running, 2 waiting\n"
-	if out.String() != want {
-		t.Errorf("got %q, want %q", out.String(), want)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		p := newProgressLines(&out)
+		for range 3 {
+			p.Show([]report.Live{{Account: 1, Login: "anna@example.com", Running: true}}, 2)
+			time.Sleep(3 * time.Second)
+		}
+		want := "anna@example.com: started\n6s: the old server is asked what mail there is; 1 account running, 2 waiting\n"
+		if out.String() != want {
+			t.Errorf("got %q, want %q", out.String(), want)
+		}
+	})
 }
 
 func TestTimeLeft(t *testing.T) {

@@ -20,7 +20,6 @@ const (
 // VerifyReport prints a table for people, account by account, and progress.
 type VerifyReport struct {
 	w, progress io.Writer
-	now         func() time.Time
 	started     time.Time
 	said        time.Time
 	titled      bool
@@ -29,8 +28,9 @@ type VerifyReport struct {
 }
 
 // NewVerifyReport prints the report to w, and how far it is to progress.
-func NewVerifyReport(w, progress io.Writer, now func() time.Time) *VerifyReport {
-	return &VerifyReport{w: w, progress: progress, now: now, started: now(), said: now(),
+func NewVerifyReport(w, progress io.Writer) *VerifyReport {
+	now := time.Now()
+	return &VerifyReport{w: w, progress: progress, started: now, said: now,
 		found: make(map[string]map[report.Severity][]string)}
 }
 
@@ -65,7 +65,7 @@ func (r *VerifyReport) keep(f *report.Finding) {
 }
 
 func (r *VerifyReport) say(p *report.VerifyProgress) {
-	if now := r.now(); now.Sub(r.said) >= ProgressEvery {
+	if now := time.Now(); now.Sub(r.said) >= ProgressEvery {
 		r.said = now
 		fmt.Fprintf(r.progress, "%s: %d of %s verified, %s read, now %s %s\n", humanize.Duration(now.Sub(r.started)),
 			p.Accounts, humanize.Count(p.Of, "account"), humanize.Count(p.Messages, "item"), Printable(p.Login), Printable(p.Folder))

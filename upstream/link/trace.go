@@ -19,7 +19,6 @@ import (
 // quoted strings that may be messages. Many sessions may write to one.
 type Tracer struct {
 	log zerolog.Logger
-	now func() time.Time
 
 	mu       sync.Mutex
 	w        io.Writer
@@ -30,7 +29,7 @@ type Tracer struct {
 // NewTracer makes a Tracer that writes to w, a line with each call. If w
 // fails, it is told to log once and nothing more is written.
 func NewTracer(w io.Writer, log zerolog.Logger) *Tracer {
-	return &Tracer{w: w, log: log, now: time.Now}
+	return &Tracer{w: w, log: log}
 }
 
 // Session numbers a new session, for its Options.
@@ -112,7 +111,7 @@ func (t *Trace) line(side byte, text string) {
 	if t.ended {
 		return
 	}
-	t.tracer.write(fmt.Sprintf("%s %d %s %s %c: %s\n", t.tracer.now().UTC().Format("2006-01-02T15:04:05.000Z"),
+	t.tracer.write(fmt.Sprintf("%s %d %s %s %c: %s\n", time.Now().UTC().Format("2006-01-02T15:04:05.000Z"),
 		t.number, t.server, printable(t.account), side, printable(text)))
 }
 

@@ -4,13 +4,16 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/rs/zerolog"
 	"pgregory.net/rapid"
 )
+
+// tracePrefix is when a line was written, and in which session.
+var tracePrefix = regexp.MustCompile(`(?m)^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z 1 h:143 ann a `)
 
 // traced plays both directions of a session into a trace and returns what is
 // written, without the times. Lines of talk begin with "C|" or "S|"; cut says
@@ -18,7 +21,6 @@ import (
 func traced(talk []string, cut func() int) string {
 	var out bytes.Buffer
 	tracer := NewTracer(&out, zerolog.Nop())
-	tracer.now = func() time.Time { return time.Unix(0, 0) }
 	trace := tracer.Session("ann a")
 	trace.server = "h:143"
 	var buf bytes.Buffer
@@ -37,7 +39,7 @@ func traced(talk []string, cut func() int) string {
 			c.Read(make([]byte, len(piece)))
 		}
 	}
-	return strings.ReplaceAll(out.String(), "1970-01-01T00:00:00.000Z 1 h:143 ann a ", "")
+	return tracePrefix.ReplaceAllString(out.String(), "")
 }
 
 var traceTalk = []struct{ name, talk, want string }{
