@@ -80,10 +80,6 @@ func (k *looks) foretell() {
 	})
 }
 
-// treeFresh is how long a look at the folder trees is good enough for another
-// client that logs in.
-const treeFresh = time.Minute
-
 // tell lets go of all who wait for the tree.
 func (k *looks) tell() {
 	for _, c := range k.waiting {

@@ -100,3 +100,15 @@ type Opened struct {
 	Mailbox string        // its raw name on the new server
 	Quiet   time.Duration // how long the client has said nothing
 }
+
+// inOrder is within what time a folder has to be filled for it to come in its order while somebody waits.
+func (w *person) inOrder() time.Duration {
+	if w.cfg.Proxy.VisitOrder == config.OrderArrival {
+		return always
+	}
+	return w.cfg.Proxy.VisitWait / job.OrderShare
+}
+
+// treeFresh is how long a look at the folder trees is good enough for another
+// client that logs in.
+const treeFresh = time.Minute

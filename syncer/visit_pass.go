@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"postferry/config"
 	"postferry/syncer/folders"
 	"postferry/syncer/transfer/job"
 )
@@ -13,14 +12,6 @@ import (
 // for which an old server with a large folder needs seconds, and before that to wait until the pass has opened it.
 // So the pass's pull goes on if it has seen the folder as it is; if not all of it can be there in time, it brings the
 // newest messages first.
-
-// inOrder is within what time a folder has to be filled for it to come in its order while somebody waits.
-func (w *person) inOrder() time.Duration {
-	if w.cfg.Proxy.VisitOrder == config.OrderArrival {
-		return always
-	}
-	return w.cfg.Proxy.VisitWait / job.OrderShare
-}
 
 // serves has the pass's pull of a folder serve those who open it; false if they need another one.
 func (s *visits) serves(f *folders.Folder) bool {

@@ -52,14 +52,3 @@ func (a *Archive) Count(listed int) {
 		a.listed += listed
 	}
 }
-
-// UpTo is how far a checkpoint with that UIDNEXT goes.
-func (j *Job) UpTo(next imap.UID) imap.UID {
-	if j.Waiting != 0 {
-		next = min(next, j.Waiting)
-	}
-	if j.Archive != nil && j.Archive.waiting != 0 {
-		next = min(next, j.Archive.waiting)
-	}
-	return next
-}

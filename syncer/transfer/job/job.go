@@ -154,3 +154,14 @@ func (j *Job) Archived(ctx context.Context, missing []upstream.Message) ([]upstr
 	a.lone.Add(int64(len(lone)))
 	return lone, nil
 }
+
+// UpTo is how far a checkpoint with that UIDNEXT goes.
+func (j *Job) UpTo(next imap.UID) imap.UID {
+	if j.Waiting != 0 {
+		next = min(next, j.Waiting)
+	}
+	if j.Archive != nil && j.Archive.waiting != 0 {
+		next = min(next, j.Archive.waiting)
+	}
+	return next
+}
