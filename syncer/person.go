@@ -101,6 +101,10 @@ type Opened struct {
 	Quiet   time.Duration // how long the client has said nothing
 }
 
+// always is within what time a folder is said to be filled that is to come in its order
+// however long that takes.
+const always = 100 * 365 * 24 * time.Hour
+
 // inOrder is within what time a folder has to be filled for it to come in its order while somebody waits.
 func (w *person) inOrder() time.Duration {
 	if w.cfg.Proxy.VisitOrder == config.OrderArrival {

@@ -26,9 +26,6 @@ const (
 	// exclusiveFresh is visitFresh for servers whose sessions lock the mailbox, many of which
 	// allow a login only every few minutes.
 	exclusiveFresh = 5 * time.Minute
-	// always is within what time a folder is said to be filled that is to come in its order
-	// however long that takes.
-	always = 100 * 365 * 24 * time.Hour
 	// visitFresh is how recently a complete folder must have been looked at for
 	// another visit not to look again.
 	visitFresh = 30 * time.Second
