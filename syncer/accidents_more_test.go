@@ -155,20 +155,23 @@ func TestMovedOnBothServers(t *testing.T) {
 	}
 }
 
-// TestNumberedAnewAfterInterruption: a folder's first pull is interrupted, and the new server gives other UIDs under the same UIDVALIDITY to what has come.
-// Of messages that are the same, one that was copied is not taken for another that was not.
+// TestNumberedAnewAfterInterruption: a folder's first pull is interrupted, and the new server gives other UIDs under the same UIDVALIDITY to what has come,
+// or is put back to before it came. Of messages that are the same, one that was copied is not taken for another that was not; what is lost is copied again.
 func TestNumberedAnewAfterInterruption(t *testing.T) {
 	for _, uidplus := range []bool{true, false} {
-		for _, arrived := range []int{3, 5, 6} {
+		for _, arrived := range []int{3, 5, 6, -4} {
 			t.Run(fmt.Sprintf("UIDPLUS %t, %d arrived", uidplus, arrived), func(t *testing.T) {
-				t.Parallel()
+				putBack := arrived < 0
+				arrived := max(arrived, -arrived)
 				r := newRigIn(t, inMemory(t))
 				r.silent = true
-				r.pair.new.single, r.pair.new.uidplus = true, uidplus
+				r.pair.new.single, r.pair.new.uidplus = true, uidplus || putBack
+				t.Parallel()
 				want := []string{mail(1), mail(2), mail(2), mail(3), mail(2), mail(2), mail(4)}
 				for _, body := range want {
 					r.pair.old.deliver("INBOX", body)
 				}
+				empty := r.pair.new.keep("INBOX")
 				appends := 0
 				r.pair.new.fail(func(step string) error {
 					if step == "+APPEND" {
@@ -183,7 +186,11 @@ func TestNumberedAnewAfterInterruption(t *testing.T) {
 					t.Fatalf("not interrupted: %+v", res.Pass)
 				}
 				r.pair.new.fail(noFault)
-				r.pair.new.number("INBOX", 10, func(a, b *fakeMessage) int { return int(b.uid) - int(a.uid) })
+				if putBack {
+					empty()
+				} else {
+					r.pair.new.number("INBOX", 10, func(a, b *fakeMessage) int { return int(b.uid) - int(a.uid) })
+				}
 				if res := r.sync(); !res.Pass.Complete {
 					t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
 				}
@@ -192,4 +199,20 @@ func TestNumberedAnewAfterInterruption(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestPutBackWhereOldUIDsDontLast: the new server is put back to before a folder had anything, where the old one's UIDs end with each session.
+func TestPutBackWhereOldUIDsDontLast(t *testing.T) {
+	r := newRigIn(t, inMemory(t))
+	r.silent, r.pair.old.fleeting, r.pair.old.condstor = true, true, false
+	r.start(false)
+	r.copies(0)
+	empty := r.pair.new.keep("INBOX")
+	for n := range 3 {
+		r.pair.old.deliver("INBOX", mail(n))
+	}
+	r.copies(3)
+	empty()
+	r.copies(3)
+	r.has("INBOX", mails(0, 3)...)
 }

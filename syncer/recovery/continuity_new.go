@@ -19,7 +19,7 @@ import (
 func (n *Numbers) checkNew(ctx context.Context) error {
 	n.Beyond, n.Below = nil, nil
 	switch v := n.folder.Row.Checkpoint.NewUIDValidity; {
-	case n.folder.First() && len(n.folder.Known.Entries)+len(n.folder.Known.Stale) > 0 && n.folder.Selected.Early == nil:
+	case v == 0 && n.folder.First() && len(n.folder.Known.Entries)+len(n.folder.Known.Stale) > 0 && n.folder.Selected.Early == nil && n.newWentBack() == "":
 		return n.lookThrough(ctx) // after an interruption no checkpoint says how it was numbered
 	case v != 0 && v != n.folder.Target.UIDValidity && !n.folder.First():
 		return n.lookThrough(ctx)
