@@ -26,18 +26,21 @@ type AlikeLine struct {
 	repaired *store.Repaired // nil if it was copied as it is
 }
 
-// AlikeLines are the lines with fingerprints, in the order of folders, of this folder's ledger, those of the account's other
+// AlikeCopies are what is there that looks like copies of several messages.
+type AlikeCopies struct{ folder *Folder }
+
+// Lines are the lines with fingerprints, in the order of folders, of this folder's ledger, those of the account's other
 // folders, or both.
-func (f *Folder) AlikeLines(ctx context.Context, prints map[store.Fingerprint]bool, own, others bool) (lines []AlikeLine, err error) {
-	rows, err := f.Store.Folders(ctx, f.Account)
+func (a *AlikeCopies) Lines(ctx context.Context, prints map[store.Fingerprint]bool, own, others bool) (lines []AlikeLine, err error) {
+	rows, err := a.folder.Store.Folders(ctx, a.folder.Account)
 	if err != nil {
 		return nil, err
 	}
 	for _, row := range rows {
-		if is := row.ID == f.Row.ID; is && !own || !is && !others {
+		if is := row.ID == a.folder.Row.ID; is && !own || !is && !others {
 			continue
 		}
-		l, err := f.Store.Ledger(ctx, f.Account, row.ID)
+		l, err := a.folder.Store.Ledger(ctx, a.folder.Account, row.ID)
 		if err != nil {
 			return nil, err
 		}
@@ -55,15 +58,15 @@ func (f *Folder) AlikeLines(ctx context.Context, prints map[store.Fingerprint]bo
 	return lines, nil
 }
 
-// EnterAlike is Moves.Enter for lines of other folders that are like newcomers, whether or not anything shows that those
+// Enter is Moves.Enter for lines of other folders that are like newcomers, whether or not anything shows that those
 // folders have lost messages: nobody may have looked at them for a while.
-func (f *Folder) EnterAlike(ctx context.Context, missing []upstream.Message, lines []AlikeLine, taking *sync.Mutex) ([]upstream.Message, error) {
-	if !f.Selected.Traits.StableUIDs || Fleeting(&f.Selected.Selected) || f.Selected.Early != nil {
+func (a *AlikeCopies) Enter(ctx context.Context, missing []upstream.Message, lines []AlikeLine, taking *sync.Mutex) ([]upstream.Message, error) {
+	if !a.folder.Selected.Traits.StableUIDs || Fleeting(&a.folder.Selected.Selected) || a.folder.Selected.Early != nil {
 		return missing, nil
 	}
-	mv := &Moves{Folder: f, taking: taking, loaded: true, sizes: map[int64]struct{}{}, repaired: map[store.Elsewhere]store.Repaired{}}
+	mv := &Moves{Folder: a.folder, taking: taking, loaded: true, sizes: map[int64]struct{}{}, repaired: map[store.Elsewhere]store.Repaired{}}
 	for _, l := range lines {
-		if l.row.ID == f.Row.ID {
+		if l.row.ID == a.folder.Row.ID {
 			continue
 		}
 		if !slices.ContainsFunc(mv.sources, func(s Thin) bool { return s.ID == l.row.ID }) {
@@ -83,9 +86,9 @@ func (f *Folder) EnterAlike(ctx context.Context, missing []upstream.Message, lin
 }
 
 // StillThere leaves out lines that are in the ledger no more: others have taken them for messages that were moved.
-func (f *Folder) StillThere(ctx context.Context, lines []AlikeLine) (there []AlikeLine, err error) {
+func (a *AlikeCopies) StillThere(ctx context.Context, lines []AlikeLine) (there []AlikeLine, err error) {
 	for _, l := range lines {
-		e, err := f.Store.Entries(ctx, f.Account, l.row.ID, []store.Key{l.Key})
+		e, err := a.folder.Store.Entries(ctx, a.folder.Account, l.row.ID, []store.Key{l.Key})
 		if err != nil {
 			return nil, err
 		}
@@ -98,14 +101,14 @@ func (f *Folder) StillThere(ctx context.Context, lines []AlikeLine) (there []Ali
 
 // Astray are those of lines, in the order of folders, whose copies are not where they were made, as far as that can be told
 // by a look at soughtFolders of them. Nothing else may be asked of the new server meanwhile.
-func (f *Folder) Astray(ctx context.Context, lines []AlikeLine) (astray []AlikeLine, err error) {
+func (a *AlikeCopies) Astray(ctx context.Context, lines []AlikeLine) (astray []AlikeLine, err error) {
 	for looked := 0; len(lines) > 0 && looked < soughtFolders; looked++ {
 		row := lines[0].row
 		n := slices.IndexFunc(lines, func(l AlikeLine) bool { return l.row.ID != row.ID })
 		if n < 0 {
 			n = len(lines)
 		}
-		there, err := f.inPlace(ctx, row.New, lines[:n])
+		there, err := a.inPlace(ctx, row.New, lines[:n])
 		if err != nil {
 			return nil, err
 		}
@@ -121,12 +124,12 @@ func (f *Folder) Astray(ctx context.Context, lines []AlikeLine) (astray []AlikeL
 
 // inPlace tells which lines' copies are under their UIDs in a folder of the new server. If it does not open they are gone;
 // where UIDs don't last nobody knows, and they count as there.
-func (f *Folder) inPlace(ctx context.Context, name string, lines []AlikeLine) (there map[store.Key]bool, err error) {
+func (a *AlikeCopies) inPlace(ctx context.Context, name string, lines []AlikeLine) (there map[store.Key]bool, err error) {
 	there = map[store.Key]bool{}
 	if !slices.ContainsFunc(lines, func(l AlikeLine) bool { return l.UID != 0 }) {
 		return there, nil
 	}
-	sel, err := f.New.Examine(ctx, name)
+	sel, err := a.folder.New.Examine(ctx, name)
 	if link.ClassOf(err) == link.Refused {
 		return there, nil
 	}
@@ -145,7 +148,7 @@ func (f *Folder) inPlace(ctx context.Context, name string, lines []AlikeLine) (t
 	if len(set) == 0 {
 		return there, nil
 	}
-	err = headersOf(ctx, f.New, set, func(m upstream.Message, header []byte) error {
+	err = headersOf(ctx, a.folder.New, set, func(m upstream.Message, header []byte) error {
 		if e, ok := placed[m.UID]; ok && message.IsCopy(&e, m, header) {
 			there[e.Key] = true
 		}

@@ -41,17 +41,21 @@ type Folder struct {
 	Known   *session.Known
 	Touched map[store.Key][]imap.Flag // flags an interrupted pull was about to change
 
-	// What is known of how the new server numbers the folder.
+	Numbering
+
+	Awaited     bool // somebody waits for the folder to be shown
+	Postponed   bool // so that all of its messages are compared at the next look only: see Overdue
+	listedAgain bool // it was found out that messages had been left out of listings
+}
+
+// Numbering is what is known of how the new server numbers a folder, and of what its copies lack.
+type Numbering struct {
 	Fleeting  bool                  // its UIDs don't last, as it said when it was last opened
 	lastOwn   imap.UID              // the highest UID that a copy of this pull has got
 	Sample    *Sample               // nil for none
 	Permanent session.PermanentCall // what flags the new folder can keep; nil if nobody asked in this session
 	Mending   bool                  // copies lack flags, which are to be added
 	Rekeyed   bool                  // lines of this folder have got other keys
-
-	Awaited     bool // somebody waits for the folder to be shown
-	Postponed   bool // so that all of its messages are compared at the next look only: see Overdue
-	listedAgain bool // it was found out that messages had been left out of listings
 }
 
 // progress hears what is found out of a folder before and after its messages are copied.

@@ -7,6 +7,7 @@ type Recovery struct {
 	Flags          *FlagSync
 	Reconciliation *Reconciliation
 	Seconds        *SecondCopies
+	Alike          *AlikeCopies
 }
 
 // New makes it for a folder, for as long as that is pulled.
@@ -19,5 +20,6 @@ func New(f *Folder) *Recovery {
 		Flags:          &FlagSync{folder: f, copies: copies, numbers: numbers},
 		Reconciliation: &Reconciliation{f, copies, others},
 		Seconds:        &SecondCopies{f, copies},
+		Alike:          &AlikeCopies{f},
 	}
 }

@@ -19,7 +19,7 @@ func (r *Recogniser) seeToAlike(ctx context.Context, missing []upstream.Message,
 		return missing, err
 	}
 	if r.Archive == nil && !r.First() {
-		rest, err := r.EnterAlike(ctx, missing, lines, r.Taking)
+		rest, err := r.Recovery.Alike.Enter(ctx, missing, lines, r.Taking)
 		if err != nil {
 			return nil, err
 		}
@@ -30,7 +30,7 @@ func (r *Recogniser) seeToAlike(ctx context.Context, missing []upstream.Message,
 	}
 	var astray []recovery.AlikeLine
 	err = r.out.OnNew(ctx, func(ctx context.Context) (err error) {
-		astray, err = r.Astray(ctx, lines)
+		astray, err = r.Recovery.Alike.Astray(ctx, lines)
 		return err
 	})
 	if err == nil {
@@ -46,7 +46,7 @@ func (r *Recogniser) alikeLines(ctx context.Context, prints map[store.Fingerprin
 	case len(prints) == 0:
 		return nil, nil
 	case !r.First():
-		lines, err = r.AlikeLines(ctx, prints, true, true)
+		lines, err = r.Recovery.Alike.Lines(ctx, prints, true, true)
 	default:
 		lines, err = r.firstAlike(ctx, prints)
 	}
@@ -56,7 +56,7 @@ func (r *Recogniser) alikeLines(ctx context.Context, prints map[store.Fingerprin
 func (r *Recogniser) firstAlike(ctx context.Context, prints map[store.Fingerprint]bool) (lines []recovery.AlikeLine, err error) {
 	a := r.adoption
 	if !a.read {
-		if a.abroad, err = r.AlikeLines(ctx, a.allPrints(), false, true); err != nil {
+		if a.abroad, err = r.Recovery.Alike.Lines(ctx, a.allPrints(), false, true); err != nil {
 			return nil, err
 		}
 		a.read = true
@@ -66,10 +66,10 @@ func (r *Recogniser) firstAlike(ctx context.Context, prints map[store.Fingerprin
 			lines = append(lines, l)
 		}
 	}
-	if lines, err = r.StillThere(ctx, lines); err != nil || r.moves == nil {
+	if lines, err = r.Recovery.Alike.StillThere(ctx, lines); err != nil || r.moves == nil {
 		return lines, err
 	}
-	own, err := r.AlikeLines(ctx, prints, true, false)
+	own, err := r.Recovery.Alike.Lines(ctx, prints, true, false)
 	for _, l := range own {
 		if l.UID == 0 { // the others have just been found
 			lines = append(lines, l)

@@ -147,10 +147,10 @@ func (r *repairedCopies) findRepaired(ctx context.Context, want message.Wanted, 
 // ofLine tells whether what has been found of a repaired message may be the copy of a line of the ledger. Nothing may be under
 // way.
 func (r *repairedCopies) ofLine(ctx context.Context, want message.Wanted) (bool, error) {
-	lines, err := r.job.AlikeLines(ctx, map[store.Fingerprint]bool{want.Fingerprint: true}, true, true)
+	lines, err := r.job.Recovery.Alike.Lines(ctx, map[store.Fingerprint]bool{want.Fingerprint: true}, true, true)
 	if err != nil {
 		return false, err
 	}
-	astray, err := r.job.Astray(ctx, lines)
+	astray, err := r.job.Recovery.Alike.Astray(ctx, lines)
 	return len(astray) > 0, err
 }
