@@ -165,7 +165,7 @@ func TestNumberedAnewAfterInterruption(t *testing.T) {
 				arrived := max(arrived, -arrived)
 				r := newRigIn(t, inMemory(t))
 				r.silent = true
-				r.pair.new.single, r.pair.new.uidplus = true, uidplus || putBack
+				r.pair.new.single, r.pair.new.uidplus = true, uidplus
 				t.Parallel()
 				want := []string{mail(1), mail(2), mail(2), mail(3), mail(2), mail(2), mail(4)}
 				for _, body := range want {

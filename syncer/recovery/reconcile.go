@@ -48,6 +48,7 @@ func (r *Reconciliation) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.dropLost(intents, &batch)
 	if err := r.seekMoved(ctx, intents, &batch, there); err != nil {
 		return err
 	}
@@ -68,6 +69,23 @@ func (r *Reconciliation) Run(ctx context.Context) error {
 	return nil
 }
 
+// dropLost drops messages that the server said it had taken if its UIDNEXT is what it was before that (RFC 9051 section 2.3.1.1): it was put
+// back to an earlier state, and has lost them.
+func (r *Reconciliation) dropLost(intents []store.Intent, batch *store.Batch) {
+	lost := map[store.Key]bool{}
+	for _, in := range intents {
+		next := r.folder.Target.UIDNext
+		lost[in.Key] = in.Taken && in.UIDNext != 0 && in.UIDValidity == r.folder.Target.UIDValidity && next != 0 && next <= in.UIDNext && !r.folder.Fleeting
+	}
+	batch.Proofs = slices.DeleteFunc(batch.Proofs, func(e store.Entry) bool {
+		if e.UID != 0 || !lost[e.Key] {
+			return false
+		}
+		batch.Drop = append(batch.Drop, e.Key)
+		return true
+	})
+}
+
 // counted is how many intents were fulfilled that have not been counted as such yet:
 // those that the new server had not answered.
 func counted(intents, lost []store.Intent) uint64 {
@@ -77,7 +95,7 @@ func counted(intents, lost []store.Intent) uint64 {
 			n++
 		}
 	}
-	return uint64(n)
+	return uint64(max(n, 0)) // some that it had answered may be lost all the same
 }
 
 // settle waits until the new folder has stopped growing.
