@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"postferry/syncer/recovery"
 	"postferry/syncer/session"
@@ -89,4 +90,23 @@ func (ps *passes) pullNext(p *passRun, l *session.Pair, at int) {
 	p.queue = slices.Delete(p.queue, at, at+1)
 	p.pulling++
 	ps.pulls.start(l, f, ps.wish(l))
+}
+
+// makesWay tells whether a pass waits for that, and for the visits, before it looks at the trees: an old server with
+// large folders needs several times as long for two at once. A pass that somebody has asked for does not wait.
+func (ps *passes) makesWay() bool {
+	p, since := ps.pass, time.Since(ps.pass.started)
+	if p.options.fresh || time.Since(ps.came) > wayFor+since || since >= ps.cfg.Proxy.VisitWait {
+		return false
+	}
+	if since >= wayFor && len(ps.visits.list) == 0 {
+		return false
+	}
+	if !p.way {
+		p.way = true
+		for _, at := range []time.Duration{wayFor, ps.cfg.Proxy.VisitWait} {
+			ps.jobs.After(max(at-since, 0), func() {}) // what there is to be done then shows by itself
+		}
+	}
+	return true
 }

@@ -85,22 +85,3 @@ func (s *visits) allServed() bool {
 
 // wayFor is how long a pass makes way for who has just logged in and will open a folder next.
 const wayFor = time.Second
-
-// makesWay tells whether a pass waits for that, and for the visits, before it looks at the trees: an old server with
-// large folders needs several times as long for two at once. A pass that somebody has asked for does not wait.
-func (ps *passes) makesWay() bool {
-	p, since := ps.pass, time.Since(ps.pass.started)
-	if p.options.fresh || time.Since(ps.came) > wayFor+since || since >= ps.cfg.Proxy.VisitWait {
-		return false
-	}
-	if since >= wayFor && len(ps.visits.list) == 0 {
-		return false
-	}
-	if !p.way {
-		p.way = true
-		for _, at := range []time.Duration{wayFor, ps.cfg.Proxy.VisitWait} {
-			ps.jobs.After(max(at-since, 0), func() {}) // what there is to be done then shows by itself
-		}
-	}
-	return true
-}
