@@ -17,7 +17,7 @@ const (
 	// watchedVariable says how many accounts TestManyWatched watches.
 	watchedVariable = "POSTFERRY_TEST_WATCHED"
 	// watchedTries is how many of them get late mail at most, watchedMedian how soon it has to be at the new server.
-	watchedTries  = 60
+	watchedTries  = 20
 	watchedMedian = 2 * time.Second
 )
 

@@ -145,6 +145,7 @@ func ask(b *testing.B, url, token string) (f figure, err error) {
 func judgeFigures(b *testing.B, seen []figure) {
 	b.Helper()
 	last := seen[len(seen)-1]
+	last = seen[slices.IndexFunc(seen, func(f figure) bool { return f.Totals.Copied == last.Totals.Copied })] // passes end a little later
 	var took []time.Duration
 	off := map[string][]float64{}
 	for _, f := range seen {
