@@ -81,11 +81,7 @@ func (a *account) run(ctx context.Context, pools func(config.Server, bool) sessi
 // wind ends the account's work: its jobs see the ended context, their last
 // words are heard, and the sessions are closed.
 func (a *account) wind() {
-	ended := make(chan struct{})
-	go func() {
-		a.jobs.Running.Wait()
-		close(ended)
-	}()
+	ended := a.jobs.Wind()
 	for {
 		select {
 		case fn := <-a.jobs.Events:

@@ -25,6 +25,7 @@ type Runner struct {
 	Working context.Context // ends the jobs
 	cut     context.CancelFunc
 	Running sync.WaitGroup
+	winding bool // no job is started any more
 	// The credentials that jobs begin with.
 	OldCreds, NewCreds store.Credentials
 }
@@ -55,6 +56,17 @@ func (r *Runner) Open(ctx context.Context) {
 func (r *Runner) Close() {
 	r.cut()
 	close(r.Gone)
+}
+
+// Wind gives what is closed when the last job has ended. None is started any more: it would be waited for by nobody.
+func (r *Runner) Wind() <-chan struct{} {
+	r.winding = true
+	ended := make(chan struct{})
+	go func() {
+		r.Running.Wait()
+		close(ended)
+	}()
+	return ended
 }
 
 // CutOff ends the jobs that run.
@@ -100,14 +112,20 @@ func (b *actor) Do(ctx context.Context, fn func()) error {
 
 // Start runs a job on a pair; yield, which may be nil, makes it give up waiting
 // for a connection's place; after is run on the account's goroutine when it
-// has ended.
+// has ended. An account that winds up starts none, and runs neither.
 func (r *Runner) Start(l *session.Pair, yield <-chan struct{}, job func(ctx context.Context), after func()) {
+	if r.winding {
+		return
+	}
 	l.GiveUpPrefetched()
 	r.Begin(l, yield, job, after)
 }
 
 // Begin is start for a job that goes on with what has been asked for ahead.
 func (r *Runner) Begin(l *session.Pair, yield <-chan struct{}, job func(ctx context.Context), after func()) {
+	if r.winding {
+		return
+	}
 	r.Busy[l] = true
 	l.OldCreds, l.NewCreds, l.Yield = r.OldCreds, r.NewCreds, yield
 	r.Running.Add(1)

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 
 	"postferry/report"
+	"postferry/syncer/session"
 )
 
 // TestDoGivenUp: an error of do means that what was to be done will not be, so that the
@@ -50,4 +51,21 @@ func TestDoGivenUp(t *testing.T) {
 			t.Errorf("%v, done %d times", err, ran)
 		}
 	})
+}
+
+// TestWindStartsNothing: a job that is started while those that run are waited for, by an event that was on its way,
+// would work on sessions that are being closed.
+func TestWindStartsNothing(t *testing.T) {
+	r := New()
+	r.Open(t.Context())
+	defer r.Close()
+	ended := r.Wind()
+	l := &session.Pair{}
+	for name, start := range map[string]func(*session.Pair, <-chan struct{}, func(context.Context), func()){"Start": r.Start, "Begin": r.Begin} {
+		start(l, nil, func(context.Context) { t.Errorf("%s: a job runs", name) }, func() {})
+		if r.Busy[l] {
+			t.Errorf("%s: the pair is busy", name)
+		}
+	}
+	<-ended
 }
