@@ -214,6 +214,9 @@ func (u *pulls) ended(j *pullJob) {
 	f.Pulling = nil
 	f.Looked = time.Now()
 	f.Checkpoint = r.Checkpoint
+	if r.Lost {
+		u.mail.Folders.AllMailAnew()
+	}
 	if foldertree.IsInbox(&f.Folder) {
 		u.claims.Pulled(u.id, f.Checkpoint)
 	}

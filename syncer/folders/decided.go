@@ -7,6 +7,7 @@ import (
 	"postferry/report"
 	"postferry/store"
 	"postferry/syncer/foldertree"
+	"postferry/syncer/recovery"
 )
 
 // Decide runs on the account's goroutine.
@@ -36,6 +37,9 @@ func (m *State) isDeleted(f *Folder) error {
 
 // recreate forgets what was copied, so that all of it comes again.
 func (m *State) recreate(f *Folder) error {
+	if err := m.allMailAnew(); err != nil {
+		return err
+	}
 	if err := m.Rows.forget(f); err != nil {
 		return err
 	}
@@ -45,6 +49,21 @@ func (m *State) recreate(f *Folder) error {
 		row.New = "" // another has the name by now
 	}
 	return m.decided(f, row)
+}
+
+// allMailAnew has all mail looked through from its beginning, before what was copied from another folder is forgotten.
+func (m *State) allMailAnew() error {
+	f := m.Folders.AllMail()
+	if f == nil {
+		return nil
+	}
+	for _, b := range recovery.AllMailAnew(m.Rows.id, []store.Folder{f.Folder}) {
+		if err := m.Rows.commit(b); err != nil {
+			return err
+		}
+	}
+	m.Folders.AllMailAnew()
+	return nil
 }
 
 // decided makes durable what was decided. A look at the trees that runs must not undo it.

@@ -171,6 +171,15 @@ func (all List) Live() map[store.FolderID]report.FolderProgress {
 	return live
 }
 
+// AllMailAnew has all mail looked through from its beginning, as the store knows.
+func (all List) AllMailAnew() {
+	for _, f := range all {
+		if f.AllMail && f.Checkpoint.UIDNext > 1 {
+			f.Checkpoint.UIDNext = 1
+		}
+	}
+}
+
 // AllMail is a folder with all mail, which would show what was copied back as well; nil if there is none.
 func (all List) AllMail() *Folder {
 	if at := slices.IndexFunc(all, func(f *Folder) bool { return f.AllMail }); at >= 0 {

@@ -240,11 +240,31 @@ func (n *Numbers) entered(v *inventory) store.Batch {
 	return batch
 }
 
+// AllMailAnew has all mail looked through from its beginning. What was copied from another folder, and has been archived at
+// the old server since, lies only there: it was passed over, and is to be copied from there if its copy is lost.
+func AllMailAnew(account store.AccountID, rows []store.Folder) (batches []store.Batch) {
+	for i := range rows {
+		if cp := rows[i].Checkpoint; rows[i].AllMail && cp.UIDNext > 1 {
+			cp.UIDNext = 1
+			batches = append(batches, store.Batch{Account: account, Folder: rows[i].ID, Checkpoint: &cp})
+		}
+	}
+	return batches
+}
+
 // enterInventory makes that durable, what is forgotten and the checkpoint first.
 func (n *Numbers) enterInventory(ctx context.Context, batch store.Batch) error {
 	proofs := batch.Proofs
 	batch.Proofs = nil
-	if err := n.folder.Store.Commit(ctx, batch); err != nil {
+	batches := []store.Batch{batch}
+	if n.Lost = n.Lost || len(batch.Forget) > 0; len(batch.Forget) > 0 {
+		rows, err := n.folder.Store.Folders(ctx, n.folder.Account)
+		if err != nil {
+			return err
+		}
+		batches = append(batches, AllMailAnew(n.folder.Account, rows)...)
+	}
+	if err := n.folder.Store.CommitAll(ctx, batches); err != nil {
 		return err
 	}
 	n.folder.Row.Checkpoint = *batch.Checkpoint

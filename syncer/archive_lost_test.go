@@ -1,0 +1,74 @@
+package syncer
+
+import (
+	"fmt"
+	"testing"
+
+	"postferry/report"
+	"postferry/store"
+)
+
+// TestArchivedThenLost: a message was copied from a folder, is archived at the old server, and its copy is lost: the new
+// server is put back to a backup, or the folder goes and is to be made again. It lies only in all mail by then, which had passed it
+// over, and goes to the archive.
+func TestArchivedThenLost(t *testing.T) {
+	rigs := map[string]func(*testing.T) *allMailRig{
+		"plain": newAllMailRig,
+		"Gmail": func(t *testing.T) *allMailRig { return newGmailRig(t, "") },
+	}
+	for name, rigOf := range rigs {
+		for _, restarted := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, put back, restarted: %v", name, restarted), func(t *testing.T) {
+				t.Parallel()
+				r := rigOf(t)
+				r.silent = true
+				r.arrives(1, "INBOX")
+				r.arrives(2, "Work")
+				r.arrives(7)
+				r.start(false)
+				r.pass(3)
+				putBack := r.pair.new.keep("Work")
+				r.arrives(5, "Work")
+				r.pass(1)
+				r.pair.old.remove("Work", mail(5))
+				r.pass(0)
+				putBack()
+				if restarted {
+					r.stop()
+					r.start(false)
+				}
+				r.pass(1)
+				r.has("Work", 2)
+				r.has("Archive", 5, 7)
+				r.pass(0)
+			})
+		}
+		t.Run(name+", made again", func(t *testing.T) {
+			t.Parallel()
+			r := rigOf(t)
+			r.silent = true
+			r.arrives(1, "INBOX")
+			r.arrives(2, "Work")
+			r.arrives(5, "Work")
+			r.arrives(7)
+			r.start(false)
+			r.pass(4)
+			r.pair.old.remove("Work", mail(5))
+			r.drop("Work")
+			r.sync()
+			r.arrives(3, "Work")
+			r.sync()
+			row := r.folderRow("Work")
+			if row.State != store.FolderMissing {
+				t.Fatalf("%+v", row)
+			}
+			if err := r.engine.DecideFolder(t.Context(), r.account.ID, row.ID, report.FolderRecreate); err != nil {
+				t.Fatal(err)
+			}
+			r.pass(3)
+			r.has("Work", 2, 3)
+			r.has("Archive", 5, 7)
+			r.pass(0)
+		})
+	}
+}
