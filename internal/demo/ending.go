@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,7 +78,7 @@ func (t *tour) arrives(ctx context.Context, folder string, raw []byte) error {
 // settle waits until nothing has arrived for long enough, and compares both servers.
 func (t *tour) settle(ctx context.Context) error {
 	t.say("Late mail is waited for: two days, here %s.", humanize.Duration(Quiet))
-	if err := t.becomes(ctx, "next_look"); err != nil {
+	if err := t.becomes(ctx, "next_look", "next_verify"); err != nil { // where machines are slow a look has come after that time already
 		return err
 	}
 	if _, err := t.pass(ctx); err != nil {
@@ -160,13 +161,13 @@ func (t *tour) advised(ctx context.Context, next string, safe bool) error {
 	return nil
 }
 
-// becomes waits until there is something to do.
-func (t *tour) becomes(ctx context.Context, next string) error {
+// becomes waits until what is to be done is one of some things.
+func (t *tour) becomes(ctx context.Context, next ...string) error {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		a, err := t.advice(ctx)
-		if err != nil || a.next == next {
+		if err != nil || slices.Contains(next, a.next) {
 			return err
 		}
 		select {
