@@ -38,10 +38,10 @@ SCALE_ACCOUNTS ?= 10000
 # The race detector needs cgo. The packages that take longest begin: none of them is left
 # running alone at the end.
 test: export CGO_ENABLED = 1
-test: export MODEL_TIME = 30s
+test: export MODEL_TIME = 20s
 test: deps lint
 	go test -race -shuffle=on -timeout 20m ./syncer ./cmd/postferry ./upstream ./...
-	scripts/fuzz.sh 10s Cost ./upstream
+	scripts/fuzz.sh 5s Cost ./upstream
 
 deps:
 	scripts/test-deps.sh
@@ -73,6 +73,7 @@ scale:
 
 thousand: deps
 	POSTFERRY_TEST_ACCOUNTS=1000 go test ./cmd/postferry -run '^TestManyAccounts$$' -v -count 1 -timeout 60m
+	POSTFERRY_TEST_MAILBOXES=2000 go test ./admin/server -run '^TestTenantInABrowser$$' -v -count 1 -timeout 60m
 
 figures:
 	go test -run '^$$' -bench '^BenchmarkFigures$$' -benchtime 1x -timeout 60m ./internal/lab/bench
