@@ -92,7 +92,7 @@ var sentences = map[Code]string{
 
 	codeNoAccounts:   `There are no accounts yet.`,
 	codeTroubled:     `{accounts} of {of} accounts can't be copied until somebody has put something right.`,
-	codeShown:        `All accounts ({accounts}) can be copied: it was begun.`,
+	codeShown:        `Copying has begun for all accounts ({accounts}).`,
 	codeUnchecked:    `Accounts that were not checked yet: {accounts}.`,
 	codeCheckTrouble: `The check of {when} found trouble with {accounts} of {of} accounts.`,
 	codeCheckGood:    `The check of {when} found that all accounts ({accounts}) can be copied.`,

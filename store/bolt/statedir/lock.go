@@ -98,7 +98,8 @@ func readHolder(file *os.File) *InUseError {
 }
 
 // Release empties the file, so that the name of a process that has ended
-// stays behind only if it was killed, and lets the lock go.
+// stays behind only if it was killed, and lets the lock go. Closing the file is not enough: a program that is
+// just being started has it open, too, until it runs.
 func (l *Lock) Release() error {
-	return errors.Join(l.file.Truncate(0), l.file.Close())
+	return errors.Join(l.file.Truncate(0), unix.Flock(int(l.file.Fd()), unix.LOCK_UN), l.file.Close())
 }

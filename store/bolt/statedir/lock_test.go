@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestLockOnAFullDisk: who only wants to look can, and isn't kept out because a name can't be written.
@@ -38,5 +40,31 @@ func TestShorterHolder(t *testing.T) {
 	}
 	if got := readHolder(file); got.PID != 7 || got.Command != "sync" {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestReleasedWhileAProgramStarts: a program that is being started has all files of ours open for a moment, and the lock
+// goes all the same when it is released.
+func TestReleasedWhileAProgramStarts(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), LockFile)
+	first, err := Hold(path, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	starting, err := unix.Dup(int(first.file.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(starting)
+	if err := first.Release(); err != nil {
+		t.Fatal(err)
+	}
+	second, err := Hold(path, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Release(); err != nil {
+		t.Fatal(err)
 	}
 }
