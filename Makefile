@@ -12,11 +12,12 @@
 #                remaining time as they are shown, against what happened
 # make arc       a move of ARC_ACCOUNTS accounts from an empty page to its end in a browser, with a
 #                picture of each state in light and dark, on a desk and on a phone
+# make pictures  the other tests in a browser, with pictures of all pages in .cache/screenshots
 # make select    how long the owner of a large folder waits for its first SELECT, as a table
 # make relay     the relay beside nginx, HAProxy, Dovecot and a bare one: memory of idle clients, logins, mail
 #                that passes, round trips; and a daemon stopped under many clients
 # make fuzz      every fuzz test for FUZZTIME; make test does those of what a hostile
-#                server's answers may cost for 40 seconds
+#                server's answers may cost for 20 seconds
 # make corpus    fuzz, and keep some of what was found: look at it before you commit it
 # make model     random histories of two servers, a client, failures and other people's accidents,
 #                for MODEL_TIME; make test draws one accident in each history, and no answers that lack something,
@@ -33,12 +34,12 @@ ARC_ACCOUNTS ?= 20
 BENCH ?= .
 SCALE_ACCOUNTS ?= 10000
 
-.PHONY: test deps lint build round bench speed scale thousand figures arc select relay fuzz corpus model torture
+.PHONY: test deps lint build round bench speed scale thousand figures arc pictures select relay fuzz corpus model torture
 
 # The race detector needs cgo. The packages that take longest begin: none of them is left
 # running alone at the end.
 test: export CGO_ENABLED = 1
-test: export MODEL_TIME = 20s
+test: export MODEL_TIME = 15s
 test: deps lint
 	go test -race -shuffle=on -timeout 20m ./syncer ./cmd/postferry ./upstream ./...
 	scripts/fuzz.sh 5s Cost ./upstream
@@ -71,13 +72,19 @@ scale: export SCALE_ACCOUNTS := $(SCALE_ACCOUNTS)
 scale:
 	go test -run '^$$' -bench '^BenchmarkScale$$' -benchtime 1x -timeout 120m ./internal/lab/bench
 
+thousand: export POSTFERRY_TEST_PICTURES = 1
 thousand: deps
 	POSTFERRY_TEST_ACCOUNTS=1000 go test ./cmd/postferry -run '^TestManyAccounts$$' -v -count 1 -timeout 60m
 	POSTFERRY_TEST_MAILBOXES=2000 go test ./admin/server -run '^TestTenantInABrowser$$' -v -count 1 -timeout 60m
 
+pictures: export POSTFERRY_TEST_PICTURES = 1
+pictures: deps
+	go test ./admin/server ./cmd/postferry -run 'Browser$$' -count 1 -timeout 20m
+
 figures:
 	go test -run '^$$' -bench '^BenchmarkFigures$$' -benchtime 1x -timeout 60m ./internal/lab/bench
 
+arc: export POSTFERRY_TEST_PICTURES = 1
 arc: deps
 	POSTFERRY_TEST_ARC=$(ARC_ACCOUNTS) go test ./cmd/postferry -run '^TestArcInTheBrowser$$' -v -count 1 -timeout 20m
 

@@ -120,8 +120,6 @@ func TestPagesInABrowser(t *testing.T) {
 			b.Open(p.URL() + x.path)
 			b.Screen(390, 844, false)
 			narrow(t, b, x.name+"-"+language)
-			b.Screen(390, 844, true)
-			b.Shot(x.name + "-" + language + "-phone-dark")
 		}
 	}
 }

@@ -157,9 +157,15 @@ func (b *Browser) Screen(width, height int64, dark bool) {
 		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}}))
 }
 
-// Shot takes a picture of the whole page and says where it is.
+// picturesVariable has pictures taken: of tall pages each takes a good part of a second.
+const picturesVariable = "POSTFERRY_TEST_PICTURES"
+
+// Shot takes a picture of the whole page and says where it is, if pictures are wanted.
 func (b *Browser) Shot(name string) {
 	b.tb.Helper()
+	if os.Getenv(picturesVariable) == "" {
+		return
+	}
 	ctx, cancel := context.WithTimeout(b.ctx, browserPatience)
 	defer cancel()
 	var picture []byte
