@@ -120,10 +120,10 @@ func (l *Ledger) intend(msgs ...*sending) {
 	}
 }
 
-// noteLate counts a message that reached the old server after the MX had moved. It must still
-// have its body.
+// noteLate counts a message that reached the old server after the MX had moved, or in the same second: servers
+// know whole ones. It must still have its body.
 func (l *Ledger) noteLate(m *sending) {
-	if l.job.MovedMX.IsZero() || !m.Msg.Date.After(l.job.MovedMX) {
+	if l.job.MovedMX.IsZero() || m.Msg.Date.Before(l.job.MovedMX.Truncate(time.Second)) {
 		return
 	}
 	arrived := m.Msg.Date
