@@ -6,7 +6,7 @@
 // is taken over as long as there is one. Passwords never appear in what is
 // reported.
 //
-// The package knows no other package of Postferry. It looks at the files that
+// Of Postferry it knows only the type of secrets and how text is compared without its case. It looks at the files that
 // the configuration names (certificates and keys), but opens no connection,
 // except that CheckListen tries whether the listening addresses are free.
 package config

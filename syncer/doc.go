@@ -22,6 +22,7 @@
 //	compare     what these two share                   leftout   what is not copied
 //	quota       whether an account's mail fits         measure   how far, how fast; pure
 //	reorder     one folder's order, once complete      schedule  who is due next; pure
+//	wayback     one folder's new mail copied back
 //	session     sources, targets, pairs, pools         foldertree  plans trees; pure
 //	message     single messages; pure                  problem   errors for people; pure
 //

@@ -37,6 +37,32 @@ func TestWalks(t *testing.T) {
 	}
 }
 
+// A row of the table of packages in docs/architecture.md: the cell that names them, and a name in it.
+var (
+	packageRow  = regexp.MustCompile("(?m)^\\| (`[a-z0-9]+(?:/[a-z0-9]+)*`(?:, `[a-z0-9/]+`)*) \\|")
+	packageName = regexp.MustCompile("`([a-z0-9/]+)`")
+)
+
+// TestTable: docs/architecture.md has a row for each package that there is a rule for, and for no other.
+func TestTable(t *testing.T) {
+	text, err := fs.ReadFile(os.DirFS("../.."), "docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := allowed()
+	for _, row := range packageRow.FindAllStringSubmatch(string(text), -1) {
+		for _, name := range packageName.FindAllStringSubmatch(row[1], -1) {
+			if _, ok := rules[name[1]]; !ok {
+				t.Errorf("the table has %s, of which there is no rule", name[1])
+			}
+			delete(rules, name[1])
+		}
+	}
+	for name := range rules {
+		t.Errorf("the table lacks %s", name)
+	}
+}
+
 // lineOf is the number of the first line that matches; 0 for none.
 func lineOf(lines []string, declares *regexp.Regexp) int {
 	for i, line := range lines {

@@ -12,7 +12,8 @@
 //	key       32 random bytes in base64: the key that seals passwords
 //	lock      held with flock(2) while the state is open; names its holder
 //
-// It is refused if others may write it: who could put a file there would be believed.
+// Beside them are key.new while the key is changed, and state.db.new and state.db.old while a database
+// is made or replaced (see below). The directory is refused if others may write it: who could put a file there would be believed.
 //
 // The key is taken from the environment variable POSTFERRY_KEY or from the
 // systemd credential postferry.key if there is one; then the file is neither
