@@ -69,7 +69,7 @@
 // octets, of which 8 are its fingerprint and 3 its size; a message costs about 15 on the disk. A segment is read and
 // written whole. Its key is that of its last entry, so that the one for a key is found by looking for it; a folder's
 // last segment has a key of its own, which stays the same while the folder grows. A change in the middle
-// writes one segment, which is a page, as it was when each entry had a row.
+// writes one segment, and with it one page of the database, as the change of a row did when each entry had one.
 //
 // # Upgrading
 //
