@@ -72,6 +72,7 @@ type Resolver struct {
 
 	mu    sync.Mutex // guards what follows
 	known map[dns.Question]remembered
+	held  time.Time // its time stands still at this moment; zero if it does not
 }
 
 type remembered struct {
@@ -97,14 +98,35 @@ func (r *Resolver) Forget() {
 	clear(r.known)
 }
 
+// Hold lets its time stand still until release is called: it forgets nothing, however long a test takes.
+func (r *Resolver) Hold() (release func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.held = time.Now()
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.held = time.Time{}
+	}
+}
+
+// now is its time. The caller holds mu.
+func (r *Resolver) now() time.Time {
+	if !r.held.IsZero() {
+		return r.held
+	}
+	return time.Now()
+}
+
 // recall is what it remembers, with the time that is left of it, or else what the zone tells.
 func (r *Resolver) recall(q dns.Question) (found []dns.RR, rcode int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if was, ok := r.known[q]; ok && time.Now().Before(was.until) {
+	now := r.now()
+	if was, ok := r.known[q]; ok && now.Before(was.until) {
 		for _, rr := range was.records {
 			rr = dns.Copy(rr)
-			rr.Header().Ttl = uint32(time.Until(was.until) / time.Second)
+			rr.Header().Ttl = uint32(was.until.Sub(now) / time.Second)
 			found = append(found, rr)
 		}
 		return found, dns.RcodeSuccess
@@ -112,7 +134,7 @@ func (r *Resolver) recall(q dns.Question) (found []dns.RR, rcode int) {
 	found, rcode = r.zone.lookUp(q)
 	if len(found) > 0 {
 		ttl := time.Duration(found[0].Header().Ttl) * time.Second // RFC 2181 section 5.2: all have the same
-		r.known[q] = remembered{found, time.Now().Add(ttl)}
+		r.known[q] = remembered{found, now.Add(ttl)}
 	}
 	return found, rcode
 }
