@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -9,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,9 +28,12 @@ const (
 	// arcInbox and arcFolder are how many messages each account has in its inbox and in one more folder.
 	arcInbox, arcFolder = 30, 70
 	// arcTTL is for how long resolvers remember what they were told, in seconds, arcQuiet how long nothing
-	// may come to the old server.
-	arcTTL   = 20
-	arcQuiet = 15 * time.Second
+	// may come to the old server. Neither passes while a state is looked at that it ends: clocks are stopped then.
+	arcTTL   = 2
+	arcQuiet = 2 * time.Second
+	// arcShown is how much of each account goes to the new server before it is looked at how it is copied: more than
+	// its inbox.
+	arcShown = 150_000
 	// The old and the new server seem to be other machines than that of Postferry.
 	arcOld, arcNew = "127.0.0.3", "127.0.0.2"
 	// arcAuthority is the address of the domains' own name server, to which nobody connects.
@@ -52,11 +55,7 @@ func TestArcInTheBrowser(t *testing.T) {
 	a.verify()
 	a.finish()
 	a.wayBack()
-	for _, line := range a.b.Complaints() {
-		t.Errorf("the console says %s", line)
-	}
-	a.daemon.stop()
-	checkLog(t, a.daemon.log.String())
+	a.daemon.endClean(a.b)
 }
 
 // browserArc is a person who leads a move to its end in a browser.
@@ -68,6 +67,8 @@ type browserArc struct {
 	old, new  *lab.Faulty // the ways to the servers
 	zone      *lab.Zone
 	resolvers [3]*lab.Resolver
+	goOn      func()                    // lets the last resolver's time go on
+	held      atomic.Pointer[time.Time] // the time by which domains are assessed; nil for the true one
 	daemon    *pageDaemon
 	b         *lab.Browser
 }
@@ -97,22 +98,6 @@ func startBrowserArc(t *testing.T) *browserArc {
 	return a
 }
 
-// records are the names of both domains: where their mail programs and their mail go.
-func (a *browserArc) records(clients, mx bool) (all []string) {
-	host, exchanger := arcOld, "mx.old.example."
-	if clients {
-		host = "127.0.0.1"
-	}
-	if mx {
-		exchanger = "mx.new.example."
-	}
-	for _, domain := range []string{arcDomain, arcBack} {
-		all = append(all, fmt.Sprintf("%s. %d IN MX 10 %s", domain, arcTTL, exchanger), fmt.Sprintf("imap.%s. %d IN A %s", domain, arcTTL, host),
-			domain+". 3600 IN NS ns.example.net.")
-	}
-	return append(all, "mx.old.example. 3600 IN A "+arcOld, "mx.new.example. 3600 IN A "+arcNew, "ns.example.net. 3600 IN A "+arcAuthority)
-}
-
 // openPage starts Postferry and enters its page.
 func (a *browserArc) openPage() {
 	a.t.Helper()
@@ -131,28 +116,18 @@ here = ["127.0.0.1"]
 `, "imap+insecure://"+a.new.Addr))
 	a.daemon.dns = append(a.daemon.dns, a.resolvers[1].Addr, a.resolvers[2].Addr)
 	a.daemon.change = func(cfg *config.Config) { cfg.Watch.Quiet = arcQuiet }
-	a.daemon.opened = func(d *daemon) { d.backend.Guide.Finder.Dial = a.dialDNS }
+	a.daemon.opened = func(d *daemon) { d.backend.Guide.Finder.Dial, d.backend.Guide.Now = a.dialDNS, a.now }
 	a.daemon.start()
-	a.b = lab.StartBrowser(a.t)
-	link, err := a.daemon.d.page.NewLink(a.t.Context())
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	a.b.Open(link)
-	a.b.Fill("#name", browserName)
-	a.b.Fill("#password", browserPassword)
-	a.b.Fill("#again", browserPassword)
-	a.b.Press("main form button")
-	a.b.Await("Find the old server")
+	a.b = a.daemon.enter()
 	a.state("empty")
 }
 
-// dialDNS reaches the domains' own name server, whose port is nobody's here, and everybody else.
-func (a *browserArc) dialDNS(ctx context.Context, network, addr string) (net.Conn, error) {
-	if addr == net.JoinHostPort(arcAuthority, "53") {
-		addr = a.zone.Addr
+// now is the time by which domains are assessed.
+func (a *browserArc) now() time.Time {
+	if held := a.held.Load(); held != nil {
+		return *held
 	}
-	return (&net.Dialer{}).DialContext(ctx, network, addr)
+	return time.Now()
 }
 
 // open opens a page of a domain.
@@ -257,23 +232,15 @@ func (a *browserArc) copy() {
 	a.look(arcDomain)
 	a.advised(arcDomain, stage.Checked, "next_begin", "Begin to copy the accounts that wait")
 	a.state("checked")
-	a.slowly(10 * time.Second)
-	a.open(arcDomain, "")
+	_, resume := a.new.StopAfter(int64(len(a.logins)) * arcShown)
+	defer resume()
 	a.b.Press("#advice button")
 	eventually(a.t, "the first messages are copied", func() bool { return a.copied(arcDomain) > 0 })
 	a.open(arcDomain, "")
 	a.advised(arcDomain, stage.Copying, "next_wait_copy", "Wait until the rest has been copied")
 	a.state("copying")
+	resume()
 	a.b.Await("Everything is on the new server")
-}
-
-// slowly limits how fast mail is copied, so that there is something to see: all of it takes so long.
-func (a *browserArc) slowly(all time.Duration) {
-	a.t.Helper()
-	a.open(arcDomain, "/settings")
-	a.b.Fill("#messages_per_second", strconv.Itoa(len(a.logins)*(arcInbox+arcFolder)/int(all/time.Second)))
-	a.b.Press(`form[action$="/settings"] button`)
-	a.b.Await("Saved.")
 }
 
 // copied is how much of a domain is copied.
@@ -287,15 +254,6 @@ func (a *browserArc) copied(domain string) (n uint64) {
 		n += o.Summary.Copied
 	}
 	return n
-}
-
-// tell makes DNS tell something else; resolvers go on with what they remember, but for those that are named.
-func (a *browserArc) tell(clients, mx bool, anew ...*lab.Resolver) {
-	a.t.Helper()
-	a.zone.Tell(a.records(clients, mx)...)
-	for _, r := range anew {
-		r.Forget()
-	}
 }
 
 // clients lets the name that mail programs go by lead to Postferry.
@@ -314,6 +272,7 @@ func (a *browserArc) clients() {
 func (a *browserArc) switchMX() {
 	a.t.Helper()
 	a.resolvers[2].Forget() // so that it remembers all of the time to live
+	a.goOn = a.resolvers[2].Hold()
 	a.look(arcDomain)
 	a.tell(true, true, a.resolvers[:2]...)
 	a.look(arcDomain)
@@ -350,14 +309,18 @@ func (a *browserArc) straggler(login string, number int) {
 // at once more.
 func (a *browserArc) settle() {
 	a.t.Helper()
+	a.goOn()
 	eventually(a.t, "the old MX is forgotten", func() bool {
 		a.look(arcDomain)
 		return strings.Contains(a.b.Text(), "known at all DNS servers that answer (4 of 4)")
 	})
+	before := time.Now()
+	a.held.Store(&before)
 	a.straggler(a.logins[0], 3) // each one makes the wait begin anew
 	a.b.Await("Late mail since the MX moved: 4")
 	a.advised(arcDomain, stage.Settling, "next_wait_quiet", "Wait for late mail until")
 	a.state("settling")
+	a.held.Store(nil)
 	eventually(a.t, "it is waited for the accounts to be looked at", func() bool {
 		a.open(arcDomain, "")
 		return strings.Contains(a.b.Text(), "Wait until all accounts have been looked at once more")

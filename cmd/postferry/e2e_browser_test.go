@@ -38,11 +38,7 @@ func TestMoveFromTheBrowser(t *testing.T) {
 	m.again()
 	m.verify()
 	m.pop3()
-	for _, line := range m.b.Complaints() {
-		t.Errorf("the console says %s", line)
-	}
-	m.daemon.stop()
-	checkLog(t, m.daemon.log.String())
+	m.daemon.endClean(m.b)
 }
 
 // browserMove is a person who moves domains in a browser.
@@ -80,17 +76,7 @@ imap = ""
 interval = "1h"
 `, "imap+insecure://"+m.narrow.line.Addr))
 	m.daemon.start()
-	m.b = lab.StartBrowser(t)
-	link, err := m.daemon.d.page.NewLink(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	m.b.Open(link)
-	m.b.Fill("#name", browserName)
-	m.b.Fill("#password", browserPassword)
-	m.b.Fill("#again", browserPassword)
-	m.b.Press("main form button")
-	m.b.Await("Find the old server")
+	m.b = m.daemon.enter()
 	return m
 }
 

@@ -73,6 +73,33 @@ func (p *pageDaemon) start() {
 	}
 }
 
+// enter opens the page for the first time in a browser, and makes the first administrator.
+func (p *pageDaemon) enter() *lab.Browser {
+	p.t.Helper()
+	b := lab.StartBrowser(p.t)
+	link, err := p.d.page.NewLink(p.t.Context())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	b.Open(link)
+	b.Fill("#name", browserName)
+	b.Fill("#password", browserPassword)
+	b.Fill("#again", browserPassword)
+	b.Press("main form button")
+	b.Await("Find the old server")
+	return b
+}
+
+// endClean ends the daemon, and wants neither its log nor the browser's console to complain.
+func (p *pageDaemon) endClean(b *lab.Browser) {
+	p.t.Helper()
+	for _, line := range b.Complaints() {
+		p.t.Errorf("the console says %s", line)
+	}
+	p.stop()
+	checkLog(p.t, p.log.String())
+}
+
 // narrow is a way to a server that lets little through before it is widened, so
 // that a transfer is in its middle however fast the machine is. The server seems
 // to be at another address than 127.0.0.1: what has the new server's address is
