@@ -40,7 +40,7 @@ func (p *page) mailServer(check func(token, login string) error, mail int) *serv
 	return s
 }
 
-// put sets a domain up with the servers at two addresses.
+// putDomain sets a domain up with the servers at two addresses.
 func (p *page) putDomain(domain, old, fresh string) {
 	p.t.Helper()
 	d := store.Domain{Name: domain, Old: old, New: fresh, OldSetBy: store.SetByAll, Created: time.Now()}
@@ -159,7 +159,7 @@ func TestConsentOnThePage(t *testing.T) {
 	}
 }
 
-// tellsNothing: no secret is in what was answered, in the log, or readable in the state.
+// tellsNothing wants no secret to be in what was answered, nor in the log.
 func (p *page) tellsNothing(secrets ...string) {
 	p.t.Helper()
 	for _, secret := range secrets {
