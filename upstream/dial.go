@@ -108,7 +108,7 @@ func (s *Session) startTLS(server config.Server) error {
 		return err
 	}
 	// What came with the answer was not protected: somebody in between may
-	// have put it there to be taken for the server's.conn words (RFC 9051 section 11.1).
+	// have put it there to be taken for the server's words (RFC 9051 section 11.1).
 	if s.conn.link.Reader.Buffered() > 0 {
 		return &link.Error{Server: s.conn.link.Address, Role: s.conn.opt.Role, Op: link.OpConnect, Class: link.Fix, Err: link.ErrInjected}
 	}

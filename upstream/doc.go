@@ -4,8 +4,9 @@
 //
 // A Session is one connection, and has its methods in parts: Tree, Maker, Opener, Fetcher,
 // Searcher, Changer, Appender, Watcher. They share a conn, which exchanges commands and
-// responses, and its parser. So who reads an old server is given no part that writes. One goroutine uses it at a time; nothing runs
-// in the background, so an answer is read only while a method waits for it.
+// responses, and its parser. So who reads an old server is given no part that writes. One
+// goroutine uses a session at a time; nothing runs in the background, so an answer is read only
+// while a method waits for it.
 // Each wait on the network has a bound: the context of the call, and the time
 // without a byte that link.Options.Stall allows. A call that a context ends leaves
 // the session lost. What a server refuses is a *link.Error that says what helps,

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"regexp"
 	"runtime/debug"
 	"runtime/metrics"
 	"strings"
@@ -290,8 +291,13 @@ func (f *flood) check(t *testing.T, err error) {
 		t.Errorf("%v; want %q, %v", err, f.want, f.class)
 	case f.want == store.Excessive && !strings.Contains(e.Summary().String(), "more than any mail server has to tell"):
 		t.Error(e.Summary())
+	case e != nil && programWord.MatchString(e.Summary().String()):
+		t.Errorf("this is no sentence for people: %s", e.Summary())
 	}
 }
+
+// programWord is a name of the program's parts, which people are not told.
+var programWord = regexp.MustCompile(`[a-z]\.[a-z]`)
 
 // countedLog counts what is logged.
 type countedLog struct{ octets int }

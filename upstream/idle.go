@@ -49,7 +49,7 @@ func (w *Watcher) anyFetch(_ uint32, name string) bool {
 func (w *Watcher) idle(ctx context.Context, maxWait time.Duration) error {
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	// Until the server has agreed and after it is told to stop, the caller'w.conn
+	// Until the server has agreed and after it is told to stop, the caller's
 	// loss of interest is given a little time.
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(doneWait, cancel) })
 	defer stop()

@@ -160,7 +160,7 @@ func (c *conn) sendString(cmd *command, arg string) (bool, error) {
 func (s signing) loginRefusal(cmd *command) error {
 	if cmd.res.Kind == "OK" {
 		if other := link.Referral(&cmd.res); other != "" { // it may, but need not, be followed (RFC 2221 section 4.1)
-			s.conn.opt.Log.Warn().Str("other", s.conn.link.Clean(other)).Msg("the server says that another one is the account's.conn home")
+			s.conn.opt.Log.Warn().Str("other", s.conn.link.Clean(other)).Msg("the server says that another one is the account's home")
 		}
 		return nil
 	}

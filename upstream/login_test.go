@@ -18,10 +18,10 @@ import (
 func TestLogin(t *testing.T) {
 	const plain = "AGFubgBzZWNyZXQ=" // \0ann\0secret
 	tests := []struct {
-		name, Script, want, summary string
-		password                    store.Secret
-		id                          []wire.Field
-		noPassword                  bool
+		name, Script, want, summary, log string
+		password                         store.Secret
+		id                               []wire.Field
+		noPassword                       bool
 	}{
 		{name: "SASL-IR, capabilities asked for", Script: `
 S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] hello
@@ -110,7 +110,7 @@ S: P1 OK [REFERRAL IMAP://ann@SERVER2/] better use SERVER2
 C: P2 CAPABILITY
 S: * CAPABILITY IMAP4rev1
 S: P2 OK
-`, want: "ok"},
+`, want: "ok", log: "another one is the account's home"},
 		{name: "too many connections", Script: `
 S: * OK [CAPABILITY IMAP4rev1] hello
 C: P1 LOGIN "ann" "secret"
@@ -203,6 +203,9 @@ S: * OK [CAPABILITY IMAP4rev1] hello
 			}
 			if e, ok := err.(*link.Error); ok && tt.summary != "" && e.Summary().String() != tt.summary {
 				t.Errorf("summary %q", e.Summary().String())
+			}
+			if !strings.Contains(log.String(), tt.log) {
+				t.Errorf("not in the log: %s", log.String())
 			}
 			if !tt.noPassword && strings.Contains(log.String(), c.Password.Reveal()) || strings.Contains(log.String(), plain) {
 				t.Errorf("a secret in the log: %s", log.String())

@@ -94,7 +94,7 @@ func (p *parser) readNamespace() (ns Namespace) {
 	d.Space()
 	prefix, isNil := d.String(maxName + 1)
 	if len(prefix) > maxName {
-		p.bounds.tooMuch("a namespace'p.conn prefix", true)
+		p.bounds.tooMuch("a namespace's prefix", true)
 	}
 	if !isNil {
 		ns.Prefix = string(prefix)

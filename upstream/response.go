@@ -139,7 +139,7 @@ func (c *conn) pass(num uint32, name string) {
 	d.Space()
 	if name == "STATUS" && c.proving() || !c.wanted(num, name) {
 		if d.Err() == nil {
-			_ = d.Discard() // its error is the decoder'c, too
+			_ = d.Discard() // its error is the decoder's, too
 		}
 	}
 }
