@@ -10,8 +10,12 @@ import (
 	"postferry/config"
 )
 
-// sharedSessions bounds the TLS sessions with a server that are kept to be resumed.
-const sharedSessions = 16
+const (
+	// sharedSessions bounds the TLS sessions with a server that are kept to be resumed.
+	sharedSessions = 16
+	// sharedServers bounds the servers, and the ways of checking their certificates, that are remembered.
+	sharedServers = 256
+)
 
 // SharedTLS keeps how the certificates of servers are checked, for many sessions with few servers:
 // they have the authorities in memory once, and resume TLS sessions (RFC 8446 section 2.2), which
@@ -40,11 +44,23 @@ func (s *SharedTLS) of(server config.Server) (*tls.Config, error) {
 		return nil, err
 	}
 	c.ClientSessionCache = tls.NewLRUClientSessionCache(sharedSessions)
+	s.remember(key, sharedTLS{c, stamp})
+	return c, nil
+}
+
+// remember forgets any other one where there are too many: its next session costs a whole handshake, no more.
+func (s *SharedTLS) remember(key string, one sharedTLS) {
 	if s.known == nil {
 		s.known = map[string]sharedTLS{}
 	}
-	s.known[key] = sharedTLS{c, stamp}
-	return c, nil
+	delete(s.known, key) // its file has changed
+	for other := range s.known {
+		if len(s.known) < sharedServers {
+			break
+		}
+		delete(s.known, other)
+	}
+	s.known[key] = one
 }
 
 // stampOf tells whether a file has changed; "" for none.
