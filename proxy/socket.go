@@ -119,12 +119,9 @@ func (l *socket) Read(p []byte) (int, error) {
 		l.drained = false
 		return 0, errQuiet
 	case len(p) >= directSize:
-		l.direct = p
+		l.direct, l.got = p, 0
 		err := l.readNow()
 		l.direct = nil
-		if err != nil && err != l.err {
-			return 0, err
-		}
 		return l.got, err
 	default:
 		if err := l.readNow(); err != nil {
