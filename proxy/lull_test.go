@@ -59,11 +59,11 @@ func TestLull(t *testing.T) {
 	if _, err := s.Read(p); err != errQuiet {
 		t.Errorf("reading what is not there: %v", err)
 	}
-	later := time.AfterFunc(2*lullAfter, func() { io.WriteString(peer, "y") })
-	defer later.Stop()
 	if err := s.wait(false); err != errLull {
 		t.Errorf("before: %v", err)
 	}
+	later := time.AfterFunc(2*lullAfter, func() { io.WriteString(peer, "y") })
+	defer later.Stop()
 	if err := s.wait(true); err != nil {
 		t.Errorf("a wait that lasts: %v", err)
 	}
@@ -76,13 +76,17 @@ func TestLullAndDeadline(t *testing.T) {
 		s, _ := socketPair(t)
 		now := time.AfterFunc(lullAfter/4, func() { s.SetReadDeadline(time.Now()) })
 		defer now.Stop()
-		if err := s.wait(lasting); !errors.Is(err, os.ErrDeadlineExceeded) {
+		err := s.wait(lasting)
+		for n := 0; err == errLull && !lasting && n < 50; n++ { // a busy machine may be late with the end
+			err = s.wait(lasting)
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("lasting %v, under way: %v", lasting, err)
 		}
 		if err := s.wait(lasting); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("lasting %v, before: %v", lasting, err)
 		}
-		s.SetReadDeadline(time.Now().Add(2 * lullAfter))
+		s.SetReadDeadline(time.Now().Add(10 * lullAfter))
 		if err := s.wait(false); err != errLull {
 			t.Errorf("lasting %v, with a later one: %v", lasting, err)
 		}

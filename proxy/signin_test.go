@@ -284,23 +284,26 @@ func TestClientsWithToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, args := range map[string]func(mechanism, token string) []string{
-		"curl": func(mechanism, token string) []string {
+	for name, client := range map[string]struct {
+		args    func(mechanism, token string) []string
+		refused string // what it says then, and not after having hung
+	}{
+		"curl": {func(mechanism, token string) []string {
 			return []string{"--silent", "--show-error", "--max-time", "20", "--url", "imap://" + host + ":" + port + "/", "--user", anna,
 				"--oauth2-bearer", token, "--login-options", "AUTH=" + mechanism, "--request", "STATUS INBOX (MESSAGES)"}
-		},
-		"python3": func(mechanism, token string) []string {
+		}, "Login denied"},
+		"python3": {func(mechanism, token string) []string {
 			return []string{"-c", imaplibClient, host, port, mechanism, anna, token}
-		},
+		}, "AUTHENTICATIONFAILED"},
 	} {
 		program, err := exec.LookPath(name)
 		if err != nil {
 			t.Fatal(name + " is missing; scripts/test-deps.sh installs it")
 		}
 		for _, mechanism := range []string{"OAUTHBEARER", "XOAUTH2"} {
-			for token, want := range map[string]bool{"t0ken": true, "other": false} {
-				out, err := exec.CommandContext(t.Context(), program, args(mechanism, token)...).CombinedOutput()
-				if got := strings.Contains(string(out), "MESSAGES 3"); got != want || (err == nil) != want {
+			for token, want := range map[string]string{"t0ken": "MESSAGES 3", "other": client.refused} {
+				out, err := exec.CommandContext(t.Context(), program, client.args(mechanism, token)...).CombinedOutput()
+				if !strings.Contains(string(out), want) || (err == nil) != (token == "t0ken") {
 					t.Errorf("%s, %s, %s: %v, %s", name, mechanism, token, err, out)
 				}
 			}
