@@ -40,27 +40,29 @@ func (l *Local) signInServer(q control.SignInQuery) (config.Server, error) {
 func (l *Local) SignIns(ctx context.Context) ([]control.SignInState, error) {
 	all := []control.SignInState{}
 	for _, d := range l.Config.Directory.All() {
-		for side, server := range map[store.Side]config.Server{store.OldSide: d.Old, store.NewSide: d.New} {
-			s := control.SignInState{Domain: d.Name, Side: side, Host: server.Host, Method: string(config.Passwords)}
-			if in := server.SignIn; in != nil {
-				s.Method, s.ClientID = string(in.Method), in.ClientID
-			}
-			all = append(all, s)
-		}
 		consents, err := l.Store.Consents(ctx, d.Name)
 		if err != nil {
 			return nil, err
 		}
-		for _, c := range consents {
-			in := map[store.Side]*config.SignIn{store.OldSide: d.Old.SignIn, store.NewSide: d.New.SignIn}[c.Side]
-			for i := range all { // what was agreed with somebody else is of no use
-				if all[i].Domain == d.Name && all[i].Side == c.Side && in != nil && c.Issuer == in.Issuer && c.ClientID == in.ClientID {
-					all[i].Consents++
-				}
+		for side, server := range map[store.Side]config.Server{store.OldSide: d.Old, store.NewSide: d.New} {
+			s := control.SignInState{Domain: d.Name, Side: side, Host: server.Host, Method: string(config.Passwords)}
+			if in := server.SignIn; in != nil {
+				s.Method, s.ClientID, s.Consents = string(in.Method), in.ClientID, agreedWith(in, side, consents)
 			}
+			all = append(all, s)
 		}
 	}
 	return all, nil
+}
+
+// agreedWith counts the consents at a server that are of use: what was agreed with somebody else is of none.
+func agreedWith(in *config.SignIn, side store.Side, consents []store.Consent) (n int) {
+	for _, c := range consents {
+		if c.Side == side && c.Issuer == in.Issuer && c.ClientID == in.ClientID {
+			n++
+		}
+	}
+	return n
 }
 
 // TestSignIn implements control.Backend.
