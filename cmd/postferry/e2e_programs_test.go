@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-
-	"postferry/internal/lab"
 )
 
 // TestProgramsWhileItFills runs programs that keep a copy of a folder twice while it is being filled, and then
@@ -18,11 +16,7 @@ func TestProgramsWhileItFills(t *testing.T) {
 	t.Parallel()
 	const total = 240
 	p := startPair(t, anna, blocker)
-	mail := lab.Generate(6, total, 300)
-	for i := range mail {
-		mail[i].Flags = nil // of which each program makes something else
-	}
-	p.old.FillMaildir(anna, "INBOX", mail)
+	p.old.FillMaildir(anna, "INBOX", unflagged(6, total, 300)) // each program makes something else of flags
 	p.proxy = "visit_order = \"newest\"\nvisit_wait = \"1s\""
 	p.domain = "account_limits.messages_per_second = 30"
 	d := p.serveBlocked()

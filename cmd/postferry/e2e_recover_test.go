@@ -128,11 +128,7 @@ func TestNewServerForgetsItsUIDs(t *testing.T) {
 	p.new = lab.StartDovecot(t, lab.DovecotOptions{Format: "maildir", Separator: "/", AutoCreate: true, CA: p.ca,
 		Users: []lab.User{{Login: anna, Password: odd}}})
 	p.newURL = p.new.ImplicitTLS().String()
-	plain := lab.Generate(1, 100, 1000)
-	for i := range plain {
-		plain[i].Flags = nil
-	}
-	p.old.FillMaildir(anna, "INBOX", plain)
+	p.old.FillMaildir(anna, "INBOX", unflagged(1, 100, 1000))
 	config := filepath.Join(t.TempDir(), "config.toml")
 	writeFile(t, config, p.config())
 	takeOverAll(t, config, anna)

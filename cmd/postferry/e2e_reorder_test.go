@@ -23,11 +23,7 @@ func TestProgramsOverReorder(t *testing.T) {
 	t.Parallel()
 	const total = 160
 	p := startPair(t, anna, blocker)
-	mail := lab.Generate(5, total, 300)
-	for i := range mail {
-		mail[i].Flags = nil // of which each program makes something else
-	}
-	p.old.FillMaildir(anna, "INBOX", mail)
+	p.old.FillMaildir(anna, "INBOX", unflagged(5, total, 300)) // each program makes something else of flags
 	p.proxy = "visit_wait = \"1ns\"\nvisit_window = 100"
 	d := p.serveBlocked()
 	direct := p.new.Client(anna)
@@ -56,6 +52,15 @@ func TestProgramsOverReorder(t *testing.T) {
 			t.Errorf("%s has %d messages, %d different ones", name, len(all), len(once))
 		}
 	}
+}
+
+// unflagged are n messages of about size octets without flags.
+func unflagged(seed uint64, n, size int) []lab.Msg {
+	mail := lab.Generate(seed, n, size)
+	for i := range mail {
+		mail[i].Flags = nil
+	}
+	return mail
 }
 
 // mirrorProgram is one that keeps a maildir, with what it keeps.
