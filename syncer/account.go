@@ -193,8 +193,8 @@ func (a *account) retry(folder store.FolderID, keys []store.Key, result chan<- e
 		result <- store.ErrNotFound
 	case f.Pulling != nil:
 		f.Pulling.Yield()
-		f.Settled = append(f.Settled, func() { result <- a.mail.Rows.Release(f, keys) })
+		f.Settled = append(f.Settled, func() { result <- a.mail.Release(f, keys) })
 	default:
-		result <- a.mail.Rows.Release(f, keys)
+		result <- a.mail.Release(f, keys)
 	}
 }

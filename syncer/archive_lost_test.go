@@ -9,7 +9,7 @@ import (
 )
 
 // TestArchivedThenLost: a message was copied from a folder, is archived at the old server, and its copy is lost: the new
-// server is put back to a backup, or the folder goes and is to be made again. It lies only in all mail by then, which had passed it
+// server is put back to a backup, which may number the folder anew, or the folder goes and is to be made again. It lies only in all mail by then, which had passed it
 // over, and goes to the archive.
 func TestArchivedThenLost(t *testing.T) {
 	rigs := map[string]func(*testing.T) *allMailRig{
@@ -43,6 +43,36 @@ func TestArchivedThenLost(t *testing.T) {
 				r.pass(0)
 			})
 		}
+		t.Run(name+", numbered anew, tried again", func(t *testing.T) {
+			t.Parallel()
+			r := rigOf(t)
+			r.silent = true
+			r.arrives(1, "INBOX")
+			r.arrives(2, "Work")
+			r.arrives(7)
+			r.start(false)
+			r.pass(3)
+			putBack := r.pair.new.keep("Work")
+			r.arrives(5, "Work")
+			r.pass(1)
+			r.pair.old.remove("Work", mail(5))
+			r.pass(0)
+			putBack()
+			r.pair.new.renumber("Work")
+			r.pass(0)
+			row := r.folderRow("Work")
+			l, err := r.store.Ledger(t.Context(), r.account.ID, row.ID)
+			if err != nil || len(l.Quarantine) != 1 {
+				t.Fatalf("%d in quarantine, %v", len(l.Quarantine), err)
+			}
+			if err := r.engine.Retry(t.Context(), r.account.ID, row.ID, []store.Key{l.Quarantine[0].Key}); err != nil {
+				t.Fatal(err)
+			}
+			r.pass(1)
+			r.has("Work", 2)
+			r.has("Archive", 5, 7)
+			r.pass(0)
+		})
 		t.Run(name+", made again", func(t *testing.T) {
 			t.Parallel()
 			r := rigOf(t)

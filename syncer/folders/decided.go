@@ -51,6 +51,19 @@ func (m *State) recreate(f *Folder) error {
 	return m.decided(f, row)
 }
 
+// Release takes messages of a folder out of quarantine, so that the next pull tries them again. Copies that may be lost
+// are forgotten; what was archived since they were made comes from all mail.
+func (m *State) Release(f *Folder, keys []store.Key) error {
+	gone, err := m.Rows.store.Entries(m.Rows.ctx, m.Rows.id, f.ID, keys)
+	if err == nil && len(gone) > 0 {
+		err = m.allMailAnew()
+	}
+	if err != nil {
+		return err
+	}
+	return m.Rows.release(f, keys, gone)
+}
+
 // allMailAnew has all mail looked through from its beginning, before what was copied from another folder is forgotten.
 func (m *State) allMailAnew() error {
 	f := m.Folders.AllMail()

@@ -72,24 +72,20 @@ func (k *records) CountAgain(f *Folder, more bool) {
 	}
 }
 
-// Release takes messages out of quarantine and takes the checkpoint back to
-// where the next pull meets them.
-func (k *records) Release(f *Folder, keys []store.Key) error {
+// release takes messages out of quarantine and takes the checkpoint back to
+// where the next pull meets them. Those that have an entry are copied again.
+func (k *records) release(f *Folder, keys []store.Key, gone []store.Entry) error {
 	cp := f.Checkpoint
 	for _, key := range keys {
 		if v, uid, ok := message.SplitKey(key); ok && v == cp.UIDValidity {
 			cp.UIDNext = min(cp.UIDNext, uid)
 		}
 	}
-	gone, err := k.store.Entries(k.ctx, k.id, f.ID, keys) // that have an entry, and are copied again
-	if err != nil {
-		return err
-	}
 	batch := store.Batch{Account: k.id, Folder: f.ID, Release: keys, Checkpoint: &cp}
 	for _, e := range gone {
 		batch.Forget = append(batch.Forget, e.Key)
 	}
-	err = k.store.Commit(k.ctx, batch)
+	err := k.store.Commit(k.ctx, batch)
 	if err == nil {
 		f.Checkpoint = cp
 	}
