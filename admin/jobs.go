@@ -3,9 +3,10 @@ package admin
 import (
 	"context"
 	"errors"
-	"postferry/admin/access"
 	"sync"
 	"time"
+
+	"postferry/admin/access"
 )
 
 const (

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"postferry/admin/access"
+	"postferry/admin/board"
 	"postferry/directory"
 )
 
@@ -86,8 +87,7 @@ const maxClashes = 100
 func (l *MailboxList) Page(page, perPage int) *MailboxPage {
 	v := &MailboxPage{Fetched: l.Fetched, Listed: l.Listed, Found: len(l.Moves), Left: len(l.Moves) - len(l.Known), NeedPasswords: l.NeedPasswords,
 		Mailboxes: []MailboxView{}, Clashes: []directory.Clash{}}
-	from := min((max(page, 1)-1)*perPage, len(l.Moves))
-	for _, m := range l.Moves[from:min(from+perPage, len(l.Moves))] {
+	for _, m := range board.PageFrom(l.Moves, max(page, 1), perPage) {
 		v.Mailboxes = append(v.Mailboxes, MailboxView{Mailbox: m.Mailbox, NewLogin: m.New, Known: l.Known[strings.ToLower(m.Address)]})
 	}
 	v.Clashes = append(v.Clashes, l.Clashes[:min(len(l.Clashes), maxClashes)]...)

@@ -1,8 +1,6 @@
 package admin
 
 import (
-	"slices"
-
 	"postferry/admin/access"
 	"postferry/config"
 )
@@ -22,7 +20,7 @@ func viewRecipients(who access.Actor, all []config.Recipient, domain string) []R
 	views := []RecipientView{}
 	for i := range all {
 		if r := &all[i]; r.Wants(domain) {
-			views = append(views, RecipientView{append([]string{}, slices.Clone(r.To)...), r.Webhook != "", r.Language})
+			views = append(views, RecipientView{append([]string{}, r.To...), r.Webhook != "", r.Language})
 		}
 	}
 	return views

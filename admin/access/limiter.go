@@ -20,11 +20,12 @@ type Limiter struct {
 	buckets *throttle.Buckets[string]
 }
 
+// NewLimiter makes one for as many keys as are usual.
 func NewLimiter(burst int, interval time.Duration) *Limiter {
 	return NewLimiterOf(burst, interval, maxLimited)
 }
 
-// NewLimiterOf is newLimiter for so many keys.
+// NewLimiterOf is NewLimiter for so many keys.
 func NewLimiterOf(burst int, interval time.Duration, most int) *Limiter {
 	return &Limiter{Now: time.Now, buckets: throttle.New[string](burst, interval, most)}
 }
@@ -41,7 +42,7 @@ func (l *Limiter) Take(key string) (wait time.Duration, ok bool) {
 	return 0, true
 }
 
-// giveBack undoes take for an attempt that succeeded.
+// giveBack undoes Take for an attempt that succeeded.
 func (l *Limiter) giveBack(key string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -18,7 +18,7 @@ type AccountQuery struct {
 	Search  string // part of a login, whatever the case
 	State   report.AccountState
 	Caused  Caused // what keeps them from being copied
-	Sort    string // one of accountOrders; "" is by login
+	Sort    string // one of AccountOrders; "" is by login
 	Desc    bool
 	Page    int // from 1
 	PerPage int
