@@ -50,6 +50,7 @@ type consentCode struct {
 	side   store.Side
 	stop   context.CancelFunc
 	shown  chan struct{} // closed when there is a code to be shown, or an end
+	open   sync.Once     // closes it
 	view   ConsentCodeView
 }
 
@@ -91,6 +92,11 @@ func (c *consentCodes) dropLocked(which func(*consentCode) bool) (dropped int) {
 	return dropped
 }
 
+// dropOldLocked forgets those whose end has been told for long enough.
+func (c *consentCodes) dropOldLocked(now time.Time) {
+	c.dropLocked(func(x *consentCode) bool { return x.view.Ended != nil && now.Sub(*x.view.Ended) > codeKept })
+}
+
 // drop forgets those of a domain at a server.
 func (c *consentCodes) drop(domain string, side store.Side) {
 	c.mu.Lock()
@@ -109,7 +115,7 @@ func (c *consentCodes) cancel(domain string, side store.Side, id string) bool {
 func (c *consentCodes) of(domain string, side store.Side, now time.Time) []ConsentCodeView {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.dropLocked(func(x *consentCode) bool { return x.view.Ended != nil && now.Sub(*x.view.Ended) > codeKept })
+	c.dropOldLocked(now)
 	all := []ConsentCodeView{}
 	for _, x := range slices.Backward(c.all) {
 		if x.domain == domain && x.side == side && (x.view.Code != "" || x.view.Ended != nil) {
@@ -124,16 +130,15 @@ func (c *consentCodes) show(x *consentCode, p tenant.Prompt) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	x.view.URL, x.view.Code, x.view.Ends = p.URL, p.Code, p.Ends
-	close(x.shown)
+	x.open.Do(func() { close(x.shown) })
 }
 
 // end notes what came of it.
 func (c *consentCodes) end(x *consentCode, now time.Time, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if x.view.Code == "" {
-		close(x.shown)
-	}
+	c.dropOldLocked(now)
+	x.open.Do(func() { close(x.shown) })
 	x.view.Code, x.view.Ended, x.view.State = "", &now, codeAgreed
 	if err != nil {
 		x.view.State, x.view.Reason = codeEnded, access.AsRefusal(err)

@@ -12,8 +12,10 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/admin/access"
+	"postferry/admin/board"
 	"postferry/config"
 	"postferry/internal/asciifold"
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/tenant"
 )
@@ -124,8 +126,7 @@ func (a *Consents) List(ctx context.Context, who access.Actor, domain string, si
 		}
 	}
 	list.Found = len(found)
-	from := min((max(q.Page, 1)-1)*q.PerPage, len(found))
-	list.Mailboxes = append([]ConsentView{}, found[from:min(from+q.PerPage, len(found))]...)
+	list.Mailboxes = board.PageFrom(found, max(q.Page, 1), q.PerPage)
 	return list, nil
 }
 
@@ -222,7 +223,7 @@ func (a *Consents) keep(ctx context.Context, who access.Actor, c store.Consent) 
 // refusal says why there is no agreement.
 func (a *Consents) refusal(err error) error {
 	code := tenant.Code(err)
-	var said interface{ Summary() string }
+	var said interface{ Summary() reason.Reason }
 	detail := ""
 	switch e, ours := errors.AsType[*tenant.ConsentError](err); {
 	case ours:
@@ -233,7 +234,7 @@ func (a *Consents) refusal(err error) error {
 	case code == "":
 		return err
 	case errors.As(err, &said):
-		detail = said.Summary()
+		detail = said.Summary().String()
 	}
 	a.log.Warn().Err(err).Msg("the provider can't be asked")
 	r := access.Conflict("provider_not_asked", "The provider can't be asked: %s", detail)
