@@ -105,6 +105,7 @@ func (a *Accounts) Remove(ctx context.Context, who access.Actor, domain string, 
 	if err != nil {
 		return 0, err
 	}
+	defer tell(context.WithoutCancel(ctx)) // last: providers may take their time, and hear only of what is gone by then
 	err = a.store.RemoveAccounts(ctx, ids)
 	if errors.Is(err, store.ErrInvalid) {
 		return 0, access.Conflict("begun_already", "Only accounts that were never begun can be removed. Stop the others instead.")
@@ -112,7 +113,6 @@ func (a *Accounts) Remove(ctx context.Context, who access.Actor, domain string, 
 	if err != nil {
 		return 0, err
 	}
-	tell(context.WithoutCancel(ctx))
 	a.boards.Changed(d.Name)
 	return len(ids), a.audit.Note(ctx, who, "remove_accounts", access.About{Domain: d.Name, Count: len(ids)})
 }

@@ -113,11 +113,10 @@ func (a *Domains) List(ctx context.Context, who access.Actor) ([]DomainView, err
 		if !who.May(d.Name) {
 			continue
 		}
-		v, err := a.view(ctx, &d)
+		v, err := a.view(ctx, who, &d)
 		if err != nil {
 			return nil, err
 		}
-		v.Recipients = viewRecipients(who, a.told, d.Name)
 		views = append(views, *v)
 	}
 	return views, nil
@@ -129,21 +128,17 @@ func (a *Domains) Show(ctx context.Context, who access.Actor, name string) (*Dom
 	if err != nil {
 		return nil, err
 	}
-	v, err := a.view(ctx, d)
-	if err != nil {
-		return nil, err
-	}
-	v.Recipients = viewRecipients(who, a.told, d.Name)
-	return v, nil
+	return a.view(ctx, who, d)
 }
 
-func (a *Domains) view(ctx context.Context, d *config.Domain) (*DomainView, error) {
+func (a *Domains) view(ctx context.Context, who access.Actor, d *config.Domain) (*DomainView, error) {
 	b, err := a.boards.Of(ctx, d.Name)
 	if err != nil {
 		return nil, err
 	}
 	rules := rulesOf(d)
-	v := &DomainView{Folders: foldersOf(rules), Limits: limitsOf(rules), WayBack: d.WayBack, Effective: effective(d), Name: d.Name, Fixed: true, Old: ViewServer(d.Old), New: ViewServer(d.New), Enrol: d.Enrol, Totals: b.Totals, Looks: b.Looks(a.every)}
+	v := &DomainView{Folders: foldersOf(rules), Limits: limitsOf(rules), WayBack: d.WayBack, Effective: effective(d), Name: d.Name, Fixed: true, Old: ViewServer(d.Old), New: ViewServer(d.New), Enrol: d.Enrol, Totals: b.Totals, Looks: b.Looks(a.every),
+		Recipients: viewRecipients(who, a.told, d.Name)}
 	stored, err := storedDomain(ctx, a.store, d.Name)
 	if err != nil {
 		return nil, err
@@ -187,6 +182,11 @@ func (a *Domains) Delete(ctx context.Context, who access.Actor, name string) err
 	if stored == nil {
 		return errDomainFixed()
 	}
+	tell, err := a.consents.parting(ctx, *d)
+	if err != nil {
+		return err
+	}
+	defer tell(context.WithoutCancel(ctx)) // last: providers may take their time, and hear only of what is gone by then
 	if err := a.forget(ctx, d.Name); err != nil {
 		return err
 	}
@@ -213,22 +213,13 @@ func DomainOf(d store.Domain) (known config.Domain, err error) {
 // forget removes a stored domain and whoever could come in for it alone, with
 // all that is kept in memory of it: the next of that name may be another's.
 func (a *Domains) forget(ctx context.Context, name string) error {
-	d, known := a.directory.DomainNamed(name)
-	if !known {
-		return access.NotFound("domain")
-	}
-	tell, err := a.consents.parting(ctx, *d)
-	if err != nil {
-		return err
-	}
-	err = a.store.DeleteDomain(ctx, name)
+	err := a.store.DeleteDomain(ctx, name)
 	if errors.Is(err, store.ErrInvalid) {
 		return access.Conflict("domain_in_use", "This domain has accounts. Remove them first.")
 	}
 	if err != nil {
 		return err
 	}
-	tell(context.WithoutCancel(ctx))
 	a.directory.Delete(name)
 	a.memory.drop(name)
 	return a.ferry.DomainChanged(ctx, name)

@@ -98,7 +98,7 @@ func (a *Domains) SetSchedule(ctx context.Context, who access.Actor, domain stri
 	if err := a.audit.Note(ctx, who, action, access.About{Domain: d.Name, Detail: detail}); err != nil {
 		return nil, err
 	}
-	return a.view(ctx, d)
+	return a.view(ctx, who, d)
 }
 
 // readSchedule reads what was given for a schedule, and leaves the rest as it was.

@@ -62,7 +62,12 @@ func (p *page) agreeing(domain string, side store.Side) *clouds.OpenID {
 	for _, name := range []string{"anna", "bert", "clara"} {
 		o.People = append(o.People, clouds.Mailbox{Address: name + "@" + domain})
 	}
-	provider := httptest.NewServer(o)
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p.asked != nil {
+			p.asked(r.URL.Path)
+		}
+		o.ServeHTTP(w, r)
+	}))
 	p.t.Cleanup(provider.Close)
 	urls := map[store.Side]string{store.OldSide: "imaps://old.example", store.NewSide: "imaps://new.example"}
 	urls[side] = p.mailServer(o.Allows, 3).URL()
@@ -369,6 +374,31 @@ func TestEndsAreToldToTheProvider(t *testing.T) {
 		if _, there := p.directory.DomainNamed(domain); there {
 			c.want(204, "POST", d+"/forget", nil, nil)
 		}
+	}
+}
+
+// TestProviderIsToldLast: what is kept here of a domain is gone before its provider is told, which may take its time.
+func TestProviderIsToldLast(t *testing.T) {
+	p := startPage(t)
+	const domain = "c.example"
+	known := make(chan bool, 1)
+	p.asked = func(path string) {
+		if path == "/revoke" {
+			_, there := p.directory.DomainNamed(domain)
+			known <- there
+		}
+	}
+	p.agreeing(domain, store.OldSide)
+	c := p.admin("anna", "")
+	agree(t, c, domain)
+	c.want(204, "DELETE", "/api/v1/domains/"+domain, nil, nil)
+	select {
+	case there := <-known:
+		if there {
+			t.Error("the domain is known while the provider is told")
+		}
+	default:
+		t.Error("the provider was not told")
 	}
 }
 

@@ -37,8 +37,9 @@ type page struct {
 	ferry     *ferrytest.Ferry
 	directory *config.Directory
 	log       *syncBuffer
-	answers   *syncBuffer // all that was answered to callers
-	dir       string      // of the state
+	answers   *syncBuffer       // all that was answered to callers
+	asked     func(path string) // of each request to a provider; nil for nobody
+	dir       string            // of the state
 }
 
 // syncBuffer is a log that may be read while it is written.

@@ -47,6 +47,10 @@ func TestSettings(t *testing.T) {
 	if theirs := own.do("GET", "/d/a.example/settings", nil); strings.Contains(theirs.text, "post@a.example") {
 		t.Error("it shows the domain's administrator who is told")
 	}
+	var scheduled admin.DomainView
+	if c.want(200, "PUT", aDomain+"/schedule", admin.ScheduleView{EverySeconds: 3600}, &scheduled); len(scheduled.Recipients) != 1 {
+		t.Errorf("with the schedule it is told who hears of it: %+v", scheduled.Recipients)
+	}
 	in := func() string {
 		t.Helper()
 		d, ok := p.directory.DomainNamed("a.example")
