@@ -213,7 +213,11 @@ func checkSignIn(s store.SignIn) (mistakes []access.Mistake) {
 	default:
 		mistakes = append(mistakes, access.WrongField("method", "unknown_value", "There is no such way to sign in."))
 	}
-	for _, x := range [][2]string{{"tenant", s.Tenant}, {"client_id", s.ClientID}, {"admin", s.Login}, {"scope", s.Scope}} {
+	login := "admin"
+	if s.Method == store.SignInMaster {
+		login = "master_login"
+	}
+	for _, x := range [][2]string{{"tenant", s.Tenant}, {"client_id", s.ClientID}, {login, s.Login}, {"scope", s.Scope}} {
 		if len(x[1]) > maxSignInText || strings.ContainsFunc(x[1], func(r rune) bool { return r < ' ' || r == 0x7f }) {
 			mistakes = append(mistakes, access.WrongField(x[0], "unknown_value", "This can't be it."))
 		}

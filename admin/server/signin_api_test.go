@@ -3,13 +3,16 @@ package server
 import (
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"postferry/admin"
 	"postferry/admin/access"
 	"postferry/internal/demo/clouds"
+	"postferry/internal/lab"
 	"postferry/store"
 )
 
@@ -90,6 +93,32 @@ func TestSignInByTheAPI(t *testing.T) {
 		t.Errorf("old %s, new %s", d.Old.SignIn, d.New.SignIn)
 	}
 	p.tellsNothing(tenantSecret, "hu5h-of-two", "eyJ")
+}
+
+// TestConnectFormKeepsTheRest: saving the form of how to sign in as it is shown keeps what the API has set.
+func TestConnectFormKeepsTheRest(t *testing.T) {
+	p := startPage(t)
+	cloud := p.tenant("c.example", 3)
+	c, b := p.program(""), p.admin("root", "")
+	for method, in := range map[string]map[string]any{
+		"microsoft": {"tenant": "tenant-1", "client_id": "app", "issuer": cloud.url, "secret": tenantSecret, "scope": "https://mail.example/.default"},
+		"consent":   {"issuer": "https://localhost:1", "client_id": "client", "secret": clientSecret, "scope": "openid mail"},
+		"master":    {"login": "boss", "separator": "*", "secret": " of the boss "},
+	} {
+		const path = "/api/v1/domains/c.example/sign-in/old"
+		var before, after admin.SignInView
+		in["method"] = method
+		c.want(200, "PUT", path, in, &before)
+		values := lab.Form(t, b.do("GET", "/d/c.example/connect", nil).text, "/d/c.example/connect")
+		values.Set("do", "save")
+		status, _, text := b.send("/d/c.example/connect", "application/x-www-form-urlencoded", strings.NewReader(values.Encode()))
+		if c.want(200, "GET", path, nil, &after); status != 200 || !reflect.DeepEqual(before, after) {
+			t.Errorf("%s: %d, %+v, want %+v\n%s", method, status, after, before, text)
+		}
+		if d, _ := p.directory.DomainNamed("c.example"); d.Old.SignIn.Secret.Reveal() != in["secret"] {
+			t.Errorf("%s: it has another secret", method)
+		}
+	}
 }
 
 // TestConsentByTheAPI: a program of the domain gets a code, and sees what comes of it.

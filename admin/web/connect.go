@@ -198,12 +198,12 @@ func (s *connectPages) formConnect(v *visit) error {
 // signInOf reads how to sign in.
 func signInOf(method config.SignInMethod, value func(string) string) admin.SignInInput {
 	field := func(name string) string { return strings.TrimSpace(value(name)) }
-	in := admin.SignInInput{Method: method, Tenant: field("tenant"), ClientID: field("client_id"), Issuer: field("authority"), Login: field("admin"), Secret: store.Secret(field("secret"))}
+	in := admin.SignInInput{Method: method, Tenant: field("tenant"), ClientID: field("client_id"), Issuer: field("authority"), Login: field("admin"), Scope: field("scope"), Secret: store.Secret(field("secret"))}
 	switch method {
 	case config.Google:
 		in.Secret = store.Secret(field("key"))
 	case config.Consent:
-		in.Issuer, in.Scope, in.Secret = field("issuer"), field("scope"), store.Secret(field("client_secret"))
+		in.Issuer, in.Secret = field("issuer"), store.Secret(field("client_secret"))
 	case config.Master:
 		in.Login, in.Separator, in.Secret = field("master_login"), field("separator"), store.Secret(value("master_password"))
 	}
