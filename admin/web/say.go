@@ -79,10 +79,18 @@ func (w *words) Problem(p *report.Problem) string {
 		return ""
 	}
 	values := w.values(p.Summary)
+	for name, value := range map[string]string{"Host": p.Host, "Folder": p.Folder} {
+		if value != "" {
+			values[name] = value
+		}
+	}
+	if text := w.coded(p.Summary.Code(), values); text != "" {
+		return text
+	}
 	values["Host"], values["Folder"] = p.Host, p.Folder
 	kind := "problem." + string(p.Kind)
-	for _, id := range []string{string(p.Summary.Code()), kind + "_" + string(p.Server), kind} {
-		if id != "" && w.Has(id) {
+	for _, id := range []string{kind + "_" + string(p.Server), kind} {
+		if w.Has(id) {
 			return w.textOr(id, "", values)
 		}
 	}

@@ -18,16 +18,34 @@ func (w *words) Reason(r reason.Reason) string {
 	said := make([]string, len(all))
 	for i, one := range all {
 		said[i] = one.String()
-		if code := one.Code(); code != "" {
-			said[i] = w.textOr(string(code), said[i], w.values(one))
+		if text := w.coded(one.Code(), w.values(one)); text != "" {
+			said[i] = text
 		}
 	}
 	return strings.Join(said, ", ")
 }
 
-// values are those of a text: reasons in the page's language, and numbers where there are plurals.
+// noValue stands in a text for a value that isn't given (text/template).
+const noValue = "<no value>"
+
+// coded is the text of a code; "" if there is none, or if it says more than is known.
+func (w *words) coded(code reason.Code, values map[string]any) string {
+	if code == "" {
+		return ""
+	}
+	text := w.textOr(string(code), "", values)
+	if strings.Contains(text, noValue) {
+		return ""
+	}
+	return text
+}
+
+// values are those of a text: reasons in the page's language, numbers where there are plurals, and whose server it is.
 func (w *words) values(r reason.Reason) map[string]any {
 	values := map[string]any{}
+	if host := reason.Reason(r.Value("Who")).Value("Host"); host != "" {
+		values["Host"] = host
+	}
 	for name, value := range r.Values() {
 		values[name] = value
 		switch n, err := strconv.ParseUint(value, 10, 63); {

@@ -99,6 +99,10 @@ func TestProblems(t *testing.T) {
 			"Die E-Mails des Kontos (12 Nachrichten) passen nicht in sein Postfach auf dem neuen Server (new.example), dessen Kontingent 5 Nachrichten beträgt; bis das behoben ist, wird nichts kopiert.", ""},
 		{report.Problem{Kind: store.LoginRefused, Server: store.OldSide, Host: "o.example", Summary: reason.Of(reason.TroubleLogin, old, reason.Of(reason.ServerSays, "no"))},
 			"Der alte Server (o.example) lehnt Anmeldename oder Passwort ab.", "Старый сервер (o.example) не принимает логин или пароль."},
+		// Rows of earlier versions have the sentence, and maybe neither kind nor host nor folder.
+		{report.Problem{Summary: reason.StoredProblem("The certificate of the old server (imap.old.example) is made out to another name: mx.example. Put the name that it has into the domain's settings if it is the same server, or accept its authority or its fingerprint in the domain's settings.")},
+			"Das Zertifikat von imap.old.example ist auf einen anderen Namen ausgestellt: mx.example.", ""},
+		{report.Problem{Summary: reason.Of(reason.TroubleMissingOne)}, reason.Of(reason.TroubleMissingOne).String(), reason.Of(reason.TroubleMissingOne).String()},
 		{report.Problem{Kind: "of_a_later_version", Summary: reason.Said("As it came.")}, "As it came.", "As it came."},
 		{report.Problem{Summary: reason.Of(reason.TroubleVanished)}, "The folder vanished from the new server while it was being filled.", ""},
 	} {
@@ -141,7 +145,9 @@ func TestTextsOfTroubles(t *testing.T) {
 // TestSaidOfPasses: why a pass ended, and what the audit log has, are said in the page's language.
 func TestSaidOfPasses(t *testing.T) {
 	w := wordsIn(t, "de")
-	for want, p := range map[string]report.Pass{"Ein Server weigert sich, den Ordner X zu öffnen.": {Error: "no", Problem: report.Problem{Kind: store.FolderRefused, Folder: "X"}}, "as stored": {Error: "as stored"}} {
+	for want, p := range map[string]report.Pass{"Ein Server weigert sich, den Ordner X zu öffnen.": {Error: "no", Problem: report.Problem{Kind: store.FolderRefused, Folder: "X"}}, "as stored": {Error: "as stored"},
+		"Das Zertifikat von o.example ist selbst signiert: Niemand bürgt dafür.": {Error: reason.Of(reason.TroubleSelfSigned, reason.Of(reason.ServerOld, "o.example"))},
+		reason.Of(reason.TroubleMissing, 3).String():                             {Error: reason.Of(reason.TroubleMissing, 3)}} {
 		if got := w.PassEnded(p); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
