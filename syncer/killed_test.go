@@ -1,19 +1,16 @@
 package syncer
 
 import (
-	"archive/tar"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/internal/lab"
 	"postferry/store/bolt"
 )
 
@@ -190,20 +187,7 @@ func (r *killedRig) passUntil(ctx context.Context, s *steps) {
 func (r *killedRig) reborn(t *testing.T) *killedRig {
 	t.Helper()
 	dir := inMemory(t)
-	archive := tar.NewReader(&r.left)
-	for {
-		h, err := archive.Next()
-		if err == io.EOF {
-			break
-		}
-		data, rerr := io.ReadAll(archive)
-		if err = errors.Join(err, rerr); err == nil {
-			err = os.WriteFile(filepath.Join(dir, h.Name), data, 0o600)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	lab.Unpack(t, &r.left, dir)
 	st, err := bolt.Open(dir, bolt.Options{Command: "test"})
 	if err != nil {
 		t.Fatal(err)

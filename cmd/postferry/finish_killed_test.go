@@ -1,13 +1,10 @@
 package main
 
 import (
-	"archive/tar"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -161,7 +158,7 @@ func (k *killedFinish) startAgain(t *testing.T, m killedMoment) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	unpack(t, m.state, cfg.State)
+	lab.Unpack(t, bytes.NewReader(m.state), cfg.State)
 	p.start()
 	if k.ended(t, p.d) {
 		k.wantEnd(t, p)
@@ -242,26 +239,4 @@ func (k *killedFinish) wantEnd(t *testing.T, p *pageDaemon) {
 		t.Errorf("%d accounts are left, %v", len(accounts), err)
 	}
 	p.stop()
-}
-
-// unpack unpacks an archive of a state.
-func unpack(t *testing.T, archive []byte, dir string) {
-	t.Helper()
-	files := tar.NewReader(bytes.NewReader(archive))
-	for {
-		h, err := files.Next()
-		if errors.Is(err, io.EOF) {
-			return
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		data, err := io.ReadAll(files)
-		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, h.Name), data, 0o600)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
 }

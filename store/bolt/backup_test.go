@@ -1,17 +1,16 @@
 package bolt
 
 import (
-	"archive/tar"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"sync"
 	"testing"
 
+	"postferry/internal/lab"
 	"postferry/store"
 	"postferry/store/seal"
 )
@@ -23,27 +22,7 @@ func unpack(t *testing.T, backup []byte) (dir string, names []string) {
 	if err := os.Chmod(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	archive := tar.NewReader(bytes.NewReader(backup))
-	for {
-		h, err := archive.Next()
-		if errors.Is(err, io.EOF) {
-			return dir, names
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		data, err := io.ReadAll(archive)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if h.Mode != 0o600 {
-			t.Errorf("%s has mode %04o", h.Name, h.Mode)
-		}
-		if err := os.WriteFile(filepath.Join(dir, h.Name), data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		names = append(names, h.Name)
-	}
+	return dir, lab.Unpack(t, bytes.NewReader(backup), dir)
 }
 
 // TestBackup backs up a state that is being written to: what is restored opens, passes the check of
