@@ -54,9 +54,12 @@ func openDaemonAsking(ctx context.Context, cfg *config.Config, log zerolog.Logge
 // openDaemonOn is openDaemonAsking with sockets that are open already.
 func openDaemonOn(ctx context.Context, sockets proxy.Sockets, cfg *config.Config, log zerolog.Logger, resolvers []string) (*daemon, error) {
 	var st *bolt.Store
-	err := patiently(ctx, func() (err error) {
+	open := func() (err error) {
 		st, err = bolt.Open(cfg.State, bolt.Options{Command: serveCommand, Log: log})
 		return err
+	}
+	err := patiently(ctx, func() error {
+		return askingForTime(startExtension, func(state string) { notifySystemd(log, state) }, open)
 	}, "status", "import", quarantineCommand, folderCommand, aliasCommand, mailboxCommand, clientsCommand, adminCommand, keyCommand, backupCommand, adviseCommand, reportCommand, forgetCommand, nobody)
 	if err != nil {
 		return nil, err

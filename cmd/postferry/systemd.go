@@ -7,10 +7,12 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
 	systemd "github.com/coreos/go-systemd/v22/daemon"
+	"github.com/rs/zerolog"
 
 	"postferry/config"
 	"postferry/internal/control"
@@ -66,11 +68,39 @@ func withoutInherited(c *config.Config, s proxy.Sockets) *config.Config {
 	return &rest
 }
 
-// notify tells systemd how the daemon is, if it wants to know (Type=notify).
-func (d *daemon) notify(state string) {
+// notify tells systemd how the daemon is.
+func (d *daemon) notify(state string) { notifySystemd(d.log, state) }
+
+// notifySystemd tells systemd how the daemon is, if it wants to know (Type=notify).
+func notifySystemd(log zerolog.Logger, state string) {
 	if _, err := systemd.SdNotify(false, state); err != nil {
-		d.log.Warn().Err(err).Msg("systemd can't be told how the daemon is")
+		log.Warn().Err(err).Msg("systemd can't be told how the daemon is")
 	}
+}
+
+// startExtension is how much longer systemd is asked to wait for the start each time.
+const startExtension = 30 * time.Second
+
+// askingForTime does what may take longer than systemd waits for a start (TimeoutStartSec=, 90 s if nothing is said): bringing a
+// large database up to date. Until it ends, systemd is asked to wait on, three times within what it was asked for.
+func askingForTime(extension time.Duration, tell func(state string), do func() error) error {
+	done := make(chan struct{})
+	var asking sync.WaitGroup
+	asking.Go(func() {
+		tick := time.NewTicker(extension / 3)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				tell(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", extension.Microseconds()))
+			case <-done:
+				return
+			}
+		}
+	})
+	defer asking.Wait()
+	defer close(done)
+	return do()
 }
 
 // watchdog tells systemd again and again that all is well, if it wants to know

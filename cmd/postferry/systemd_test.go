@@ -2,11 +2,14 @@ package main
 
 import (
 	"crypto/tls"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -59,6 +62,22 @@ func TestSystemd(t *testing.T) {
 	k.ask("NOOP")
 	d.Stop()
 	hears("STOPPING=1")
+}
+
+// TestSystemdWaitsOn: as long as the state is being opened, systemd is asked to wait on, and not afterwards.
+func TestSystemdWaitsOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var told []string
+		err := askingForTime(30*time.Second, func(state string) { told = append(told, state) }, func() error {
+			time.Sleep(35 * time.Second)
+			return io.EOF
+		})
+		time.Sleep(time.Minute)
+		if want := slices.Repeat([]string{"EXTEND_TIMEOUT_USEC=30000000"}, 3); err != io.EOF || !slices.Equal(told, want) {
+			t.Errorf("it was told %q, %v", told, err)
+		}
+	})
 }
 
 // TestOddSockets: sockets of systemd that nobody knows what for are a mistake.
