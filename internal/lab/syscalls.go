@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -58,14 +59,8 @@ type Recording struct {
 func Record(tb testing.TB, cmd *exec.Cmd, dir string) *Recording {
 	tb.Helper()
 	trace := filepath.Join(tb.TempDir(), "trace")
-	strace, err := exec.LookPath("strace")
-	if err != nil {
-		tb.Fatalf("%v (scripts/test-deps.sh installs it)", err)
-	}
 	// Each argument whole, in hexadecimal digits; only these calls are slowed down.
-	args := []string{"-f", "--seccomp-bpf", "-xx", "-s", strconv.Itoa(64 << 20), "-e", "signal=none", "-e", "trace=" + recorded, "-o", trace, "--", cmd.Path}
-	cmd.Args = append(append([]string{strace}, args...), cmd.Args[1:]...)
-	cmd.Path = strace
+	underStrace(tb, cmd, "-f", "--seccomp-bpf", "-xx", "-s", strconv.Itoa(64<<20), "-e", "signal=none", "-e", "trace="+recorded, "-o", trace)
 	if err := cmd.Run(); err != nil {
 		tb.Fatalf("the recorded process: %v", err)
 	}
@@ -80,6 +75,24 @@ func Record(tb testing.TB, cmd *exec.Cmd, dir string) *Recording {
 		}
 	}
 	return &Recording{p.calls}
+}
+
+// FullDisk lets a program, which is run afterwards, find the disk full when one of its threads writes to a file for the nth
+// time, and whenever that does from then on.
+func FullDisk(tb testing.TB, cmd *exec.Cmd, path string, n int) {
+	tb.Helper()
+	underStrace(tb, cmd, "-f", "-P", path, "-e", "signal=none", "-e", "trace=pwrite64", "-e", fmt.Sprintf("inject=pwrite64:error=ENOSPC:when=%d+", n), "-o", os.DevNull)
+}
+
+// underStrace has a program run by strace, with these arguments of it.
+func underStrace(tb testing.TB, cmd *exec.Cmd, args ...string) {
+	tb.Helper()
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		tb.Fatalf("%v (scripts/test-deps.sh installs it)", err)
+	}
+	cmd.Args = slices.Concat([]string{strace}, args, []string{"--", cmd.Path}, cmd.Args[1:])
+	cmd.Path = strace
 }
 
 // Without leaves calls out, as if the process hadn't made them.

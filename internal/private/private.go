@@ -32,6 +32,19 @@ func WriteFile(path string, data []byte) error {
 	return SyncDir(filepath.Dir(path))
 }
 
+// SameOwner gives a file to whom another one belongs: what root makes must not keep out the user that
+// Postferry runs as otherwise.
+func SameOwner(path, like string) error {
+	if os.Geteuid() != 0 {
+		return nil // nobody else can, nor needs to
+	}
+	var stat unix.Stat_t
+	if err := unix.Stat(like, &stat); err != nil {
+		return err
+	}
+	return os.Chown(path, int(stat.Uid), int(stat.Gid))
+}
+
 // SyncDir makes the names in a directory durable.
 func SyncDir(dir string) error {
 	d, err := os.Open(dir)

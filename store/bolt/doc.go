@@ -12,7 +12,7 @@
 //	key       32 random bytes in base64: the key that seals passwords
 //	lock      held with flock(2) while the state is open; names its holder
 //
-// Beside them are key.new while the key is changed, and state.db.new and state.db.old while a database
+// Beside them are key.new while the key is changed, and state.db.new and state.db.replaced while a database
 // is made or replaced (see below). The directory is refused if others may write it: who could put a file there would be believed.
 //
 // The key is taken from the environment variable POSTFERRY_KEY or from the
@@ -75,7 +75,7 @@
 //
 // A database of an earlier version (up to 3 the ledger had a row for each entry) is not changed. A new one is
 // made beside it as state.db.new, compared with it row by row, synced, and given its name (rebuild.go).
-// Wherever that is interrupted, there is the one or the other, whole. The old one is kept as state.db.old until
+// Wherever that is interrupted, there is the one or the other, whole. The old one is kept as state.db.replaced until
 // the new one is open, then overwritten and removed. A row that could not be read stays one that can't.
 //
 // # Damage

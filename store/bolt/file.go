@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	// newDatabaseFile is what a database is called until it is one.
-	newDatabaseFile = statedir.DatabaseFile + ".new"
+	// newSuffix is what the name of a database ends with until it is one.
+	newSuffix = ".new"
 
 	// fileLockWait bounds the wait for bbolt's own lock: dirLock keeps other
 	// Postferrys out, so only a foreign tool can hold it.
@@ -110,7 +110,7 @@ func makeDatabase(dir, path string) error {
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		return nil // what it is will be seen
 	}
-	making := filepath.Join(dir, newDatabaseFile)
+	making := path + newSuffix
 	if err := removeIfThere(making); err != nil {
 		return fmt.Errorf("cannot create the database: %w", err)
 	}

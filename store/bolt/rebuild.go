@@ -31,24 +31,40 @@ const (
 // its place. It is made beside it, checked against it row by row, and on the disk before it takes its name:
 // wherever that is interrupted, there is the one or the other, whole.
 func (b *Store) rebuild(path string, from uint64) error {
-	making := filepath.Join(b.dir, newDatabaseFile)
+	path, err := filepath.EvalSymlinks(path) // a link to it stays one
+	if err != nil {
+		return err
+	}
+	making := path + newSuffix
 	if err := removeIfThere(making); err != nil {
 		return err
 	}
-	if err := b.makeRebuilt(making, from); err != nil {
-		if errors.Is(err, unix.ENOSPC) {
-			info, _ := b.file.Stat()
-			err = fmt.Errorf("there must be room for a second one beside it, of %d MiB at most: %w", info.Size()>>20+1, err)
-		}
-		return errors.Join(err, removeIfThere(making))
+	err = b.makeRebuilt(making, from)
+	if err == nil {
+		err = private.SameOwner(making, path)
 	}
-	if err := b.keepReplaced(path); err != nil {
+	if err == nil {
+		err = b.keepReplaced(path)
+	}
+	if err == nil {
+		err = os.Rename(making, path)
+	}
+	if err != nil {
+		return errors.Join(b.withRoom(err), removeIfThere(making))
+	}
+	return private.SyncDir(filepath.Dir(path))
+}
+
+// withRoom says how much room is needed, if it was lacking.
+func (b *Store) withRoom(err error) error {
+	if !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EDQUOT) {
 		return err
 	}
-	if err := os.Rename(making, path); err != nil {
+	info, statErr := b.file.Stat()
+	if statErr != nil {
 		return err
 	}
-	return private.SyncDir(b.dir)
+	return fmt.Errorf("there must be room for a second one beside it, of %d MiB at most: %w", info.Size()>>20+1, err)
 }
 
 // makeRebuilt makes the new database.
@@ -101,7 +117,8 @@ func (r *rebuilding) copy() (err error) {
 		return r.copyBucket(src, name)
 	})
 	if err != nil {
-		return errors.Join(err, r.tx.Rollback())
+		_ = r.tx.Rollback() // it is closed already if it could not be committed
+		return err
 	}
 	return r.tx.Commit()
 }
@@ -149,14 +166,16 @@ func (r *rebuilding) open() (err error) {
 }
 
 // put writes a row.
-func (r *rebuilding) put(key, value []byte) (err error) {
+func (r *rebuilding) put(key, value []byte) error {
 	if r.size > rebuildChunk {
 		if err := r.tx.Commit(); err != nil {
 			return err
 		}
-		if r.tx, err = r.next.Begin(true); err != nil {
+		tx, err := r.next.Begin(true)
+		if err != nil {
 			return err
 		}
+		r.tx = tx
 		if err := r.open(); err != nil {
 			return err
 		}

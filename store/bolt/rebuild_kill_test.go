@@ -50,12 +50,12 @@ func TestRebuildKilled(t *testing.T) {
 			t.Fatal(line, err)
 		}
 		began := time.Now()
-		if i > 0 { // the first one tells how long it takes
+		if i > 0 { // the first one tells how long it takes, and so does each that comes to its end
 			time.AfterFunc(rand.N(took), cancel)
 		}
 		if line, _ := out.ReadString('\n'); line == "" {
 			struck++
-		} else if i == 0 {
+		} else {
 			took = time.Since(began)
 		}
 		cmd.Wait()

@@ -116,9 +116,9 @@ func wantRebuilt(t *testing.T, dir, contents string) {
 
 // onlyState wants nothing to be left of an upgrade.
 func onlyState(dir string) error {
-	for _, name := range []string{newDatabaseFile, replacedFile} {
+	for _, name := range []string{statedir.DatabaseFile + newSuffix, statedir.DatabaseFile + replacedSuffix} {
 		if _, err := os.Lstat(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%s is there: %w", name, err)
+			return fmt.Errorf("%s is there (%v)", name, err)
 		}
 	}
 	return nil
@@ -284,7 +284,7 @@ func TestRebuildFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{newDatabaseFile, replacedFile} {
+	for _, name := range []string{statedir.DatabaseFile + newSuffix, statedir.DatabaseFile + replacedSuffix} {
 		inTheWay := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Join(inTheWay, "folder"), 0o700); err != nil {
 			t.Fatal(err)

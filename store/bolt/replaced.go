@@ -11,16 +11,17 @@ import (
 	"postferry/store/bolt/statedir"
 )
 
-// replacedFile is what a database is called that another has taken the place of.
-const replacedFile = statedir.DatabaseFile + ".old"
+// replacedSuffix is what the name of a database ends with that another has taken the place of. What is called so
+// is overwritten: it must be no name that people give to a database that they copy or move away.
+const replacedSuffix = ".replaced"
 
 // keepReplaced gives the database a second name, under which it can be overwritten once another has
 // taken its place. Where the file system has no such names, it is removed without.
 func (b *Store) keepReplaced(path string) error {
-	if err := b.overwriteReplaced(); err != nil {
+	if err := overwriteReplaced(path); err != nil {
 		return err
 	}
-	err := os.Link(path, filepath.Join(b.dir, replacedFile))
+	err := os.Link(path, path+replacedSuffix)
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
 		b.log.Warn().Err(err).Msg("the database of the earlier version will be removed, but not overwritten")
 		return nil
@@ -31,16 +32,20 @@ func (b *Store) keepReplaced(path string) error {
 // clearReplaced overwrites the database that was replaced. What doesn't succeed is tried again when
 // the state is opened next.
 func (b *Store) clearReplaced() {
-	if err := b.overwriteReplaced(); err != nil {
-		b.log.Warn().Err(err).Str("path", filepath.Join(b.dir, replacedFile)).Msg("the database of the earlier version can't be removed; that is tried again at the next start")
+	path, err := filepath.EvalSymlinks(filepath.Join(b.dir, statedir.DatabaseFile))
+	if err == nil {
+		err = overwriteReplaced(path)
+	}
+	if err != nil {
+		b.log.Warn().Err(err).Str("path", path+replacedSuffix).Msg("the database of the earlier version can't be removed; that is tried again at the next start")
 	}
 }
 
-// overwriteReplaced overwrites and removes the database that was replaced: it has the passwords that the new one
-// may be told to forget. Where the other has not taken its place yet, or it has further
+// overwriteReplaced overwrites and removes the database that the one at path has taken the place of: it has the
+// passwords that the new one may be told to forget. Where the other has not taken its place yet, or it has further
 // names, it only loses this one.
-func (b *Store) overwriteReplaced() error {
-	path := filepath.Join(b.dir, replacedFile)
+func overwriteReplaced(path string) error {
+	path += replacedSuffix
 	file, err := os.OpenFile(path, os.O_WRONLY|unix.O_NOFOLLOW, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

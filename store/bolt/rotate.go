@@ -108,7 +108,11 @@ func (r *rotation) steps() []func() error {
 
 // keep puts the next key beside the one before.
 func (r *rotation) keep() error {
-	return private.WriteFile(filepath.Join(r.bolt.dir, statedir.NewKeyFile), []byte(r.next.Text()+"\n"))
+	path := filepath.Join(r.bolt.dir, statedir.NewKeyFile)
+	if err := private.WriteFile(path, []byte(r.next.Text()+"\n")); err != nil {
+		return err
+	}
+	return private.SameOwner(path, filepath.Join(r.bolt.dir, seal.KeyFile))
 }
 
 // reseal seals everything with the next key, in one transaction.
