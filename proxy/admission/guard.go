@@ -58,9 +58,9 @@ type turn[K comparable] struct {
 
 // begin waits until an attempt may be made, as far as that hangs on others that are under
 // way, and tells how long it has to wait then. It returns false if it is refused.
-func (l *limiter[K]) begin(ctx context.Context, key K, clock func() time.Time) (t turn[K], wait time.Duration, ok bool) {
+func (l *limiter[K]) begin(ctx context.Context, key K) (t turn[K], wait time.Duration, ok bool) {
 	for {
-		t, wait, ok, others := l.try(key, clock())
+		t, wait, ok, others := l.try(key)
 		if others == nil {
 			return t, wait, ok
 		}
@@ -75,11 +75,11 @@ func (l *limiter[K]) begin(ctx context.Context, key K, clock func() time.Time) (
 }
 
 // try is begin without waiting: others is closed when it is worth trying again.
-func (l *limiter[K]) try(key K, now time.Time) (t turn[K], wait time.Duration, ok bool, others chan struct{}) {
+func (l *limiter[K]) try(key K) (t turn[K], wait time.Duration, ok bool, others chan struct{}) {
 	t.key = key
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	b, tokens := l.buckets.Known(key, now), l.buckets.Burst()
+	b, tokens := l.buckets.Known(key, time.Now()), l.buckets.Burst()
 	if b != nil {
 		tokens = b.Tokens
 	}
@@ -129,7 +129,7 @@ func (l *limiter[K]) waited(key K) {
 }
 
 // end tells how the attempt went.
-func (l *limiter[K]) end(t turn[K], failed bool, now time.Time) {
+func (l *limiter[K]) end(t turn[K], failed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if u := l.underway[t.key]; u != nil && u.n > 0 {
@@ -141,10 +141,10 @@ func (l *limiter[K]) end(t turn[K], failed bool, now time.Time) {
 	switch {
 	case failed == t.paid:
 	case failed:
-		b := l.buckets.Of(t.key, now)
+		b := l.buckets.Of(t.key, time.Now())
 		b.Tokens = max(b.Tokens-1, -l.buckets.Burst()) // an hour of guessing is not an hour of refusals
 	default:
-		if b := l.buckets.Known(t.key, now); b != nil {
+		if b := l.buckets.Known(t.key, time.Now()); b != nil {
 			b.Tokens++
 		}
 	}
@@ -174,18 +174,18 @@ func NewGuard(connections int, address, login Bounds) *Guard {
 
 // Enter waits until a login may be tried. end has to be called with what came of it.
 func (g *Guard) Enter(ctx context.Context, addr netip.Addr, login string) (end func(failed bool), err error) {
-	byAddress, wait, ok := g.addresses.begin(ctx, throttle.Client(addr), time.Now)
+	byAddress, wait, ok := g.addresses.begin(ctx, throttle.Client(addr))
 	if !ok {
 		return nil, ErrManyFromAddress
 	}
-	byLogin, more, ok := g.logins.begin(ctx, login, time.Now)
+	byLogin, more, ok := g.logins.begin(ctx, login)
 	if !ok {
-		g.addresses.end(byAddress, false, time.Now())
+		g.addresses.end(byAddress, false)
 		return nil, ErrManyForLogin
 	}
 	pause.For(ctx, max(wait, more))
 	return func(failed bool) {
-		g.addresses.end(byAddress, failed, time.Now())
-		g.logins.end(byLogin, failed, time.Now())
+		g.addresses.end(byAddress, failed)
+		g.logins.end(byLogin, failed)
 	}, nil
 }
