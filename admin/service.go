@@ -97,10 +97,10 @@ func New(opt Options) *Service {
 		opt.Tokens = noTokens{}
 	}
 	s := &shared{Options: opt, scopes: &Scopes{opt.Config.Directory}, audit: access.NewAudit(opt.Store, opt.Log, opt.Now), memory: newMemory(),
-		tracker: runs.New(opt.Store, opt.Ferry, opt.Log, time.Now), jobs: newJobs(opt.Now),
+		tracker: runs.New(opt.Store, opt.Ferry, opt.Log), jobs: newJobs(opt.Now),
 		discovering: NewPlaces(maxDiscoveriesEach, maxDiscoveries, maxDiscoveriesAll), adding: semaphore.NewWeighted(1)}
 	a := &Service{Scopes: s.scopes, Audit: s.audit, store: opt.Store, jobs: s.jobs, tracker: s.tracker}
-	a.boards = board.New(board.Source{Store: opt.Store, Ferry: opt.Ferry, Now: opt.Now, Counted: func(domain string) map[store.AccountID]uint64 { return countedBy(s.memory.checks, domain) }})
+	a.boards = board.New(board.Source{Store: opt.Store, Ferry: opt.Ferry, Counted: func(domain string) map[store.AccountID]uint64 { return countedBy(s.memory.checks, domain) }})
 	s.boards, s.chooser = a.boards, &chooser{s.scopes, a.boards, opt.Store}
 	s.makeJobs(a)
 	s.makeAccess(a)

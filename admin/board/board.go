@@ -62,14 +62,13 @@ type boardSlot struct {
 type Source struct {
 	Store overviewer
 	Ferry liveFerry
-	Now   func() time.Time
 	// Counted are the messages that the newest check of a domain counted, by account.
 	Counted func(domain string) map[store.AccountID]uint64
 }
 
 // New keeps boards of a source.
 func New(s Source) *Boards {
-	return newBoards((&boardReader{s.Store, s.Ferry, s.Counted, s.Now}).read)
+	return newBoards((&boardReader{s.Store, s.Ferry, s.Counted}).read)
 }
 
 func newBoards(read func(context.Context, string) (*Board, error)) *Boards {
@@ -193,7 +192,6 @@ type boardReader struct {
 	store   overviewer
 	ferry   liveFerry
 	counted func(domain string) map[store.AccountID]uint64 // messages, by the newest check
-	now     func() time.Time
 }
 
 // overviewer sums accounts up.
@@ -216,7 +214,7 @@ func (a *boardReader) read(ctx context.Context, domain string) (*Board, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Board{taken: a.now(), Rows: rows, live: make(map[store.AccountID]*report.Live, len(all)), Causes: causesOf(rows)}
+	b := &Board{taken: time.Now(), Rows: rows, live: make(map[store.AccountID]*report.Live, len(all)), Causes: causesOf(rows)}
 	for i := range all {
 		b.live[all[i].Account] = &all[i]
 	}

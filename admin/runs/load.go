@@ -30,7 +30,7 @@ const catchUpShare = 20
 
 // catchUpInTime catches up if passes were missed, unless it has just done so.
 func (t *Tracker) catchUpInTime(ctx context.Context) {
-	began := t.now()
+	began := time.Now()
 	if !t.missed || began.Before(t.resting) {
 		return
 	}
@@ -39,7 +39,7 @@ func (t *Tracker) catchUpInTime(ctx context.Context) {
 	if err := t.catchUp(ctx); err != nil {
 		t.failed(ctx, err)
 	}
-	t.resting = t.now().Add((catchUpShare - 1) * t.now().Sub(began))
+	t.resting = time.Now().Add((catchUpShare - 1) * time.Since(began))
 }
 
 // catchUp reckons the open runs from what the store knows: the parts of their
@@ -92,7 +92,7 @@ func (t *Tracker) reckonPart(ctx context.Context, o *openRun, id store.AccountID
 	p := &openPart{RunAccount: store.RunAccount{Account: id, Outcome: store.OutcomeOpen}}
 	o.parts[id] = p
 	if row == nil {
-		o.close(p, store.OutcomeStopped, t.now())
+		o.close(p, store.OutcomeStopped, time.Now())
 		return nil
 	}
 	if row.Summary.LastPass.After(o.Started) {
@@ -112,9 +112,9 @@ func (t *Tracker) reckonPart(ctx context.Context, o *openRun, id store.AccountID
 	p.Problem = row.Problem
 	switch {
 	case row.Problem != nil && row.Problem.NeedsPerson():
-		o.close(p, store.OutcomeFailed, t.now())
+		o.close(p, store.OutcomeFailed, time.Now())
 	case row.State != store.Active:
-		o.close(p, store.OutcomeStopped, t.now())
+		o.close(p, store.OutcomeStopped, time.Now())
 	}
 	return nil
 }
@@ -132,7 +132,7 @@ const longWait = time.Hour
 
 // wait is how long it is until a schedule's next run.
 func (t *Tracker) wait() time.Duration {
-	now, wait := t.now(), longWait
+	now, wait := time.Now(), longWait
 	for _, s := range t.schedules {
 		if next, ok := s.Next(now); ok {
 			wait = min(wait, next.Sub(now))
@@ -148,7 +148,7 @@ func (t *Tracker) wait() time.Duration {
 // domain is open, there is no other.
 func (t *Tracker) beginScheduled(ctx context.Context) {
 	for _, s := range t.schedules {
-		began, ok := s.Newest(t.now())
+		began, ok := s.Newest(time.Now())
 		if !ok || t.begun[s.Domain].Equal(began) {
 			continue
 		}

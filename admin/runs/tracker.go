@@ -19,7 +19,6 @@ type Tracker struct {
 	store Store
 	ferry passesSource
 	log   zerolog.Logger
-	now   func() time.Time
 
 	calls chan func(context.Context)
 	ended chan struct{}
@@ -46,9 +45,9 @@ type openPart struct {
 	last time.Time // when the newest pass that is counted ended
 }
 
-func New(st Store, ferry passesSource, log zerolog.Logger, now func() time.Time) *Tracker {
+func New(st Store, ferry passesSource, log zerolog.Logger) *Tracker {
 	return &Tracker{
-		store: st, ferry: ferry, log: log, now: now,
+		store: st, ferry: ferry, log: log,
 		calls: make(chan func(context.Context)), ended: make(chan struct{}), open: map[store.RunID]*openRun{}, late: map[store.AccountID]latePart{}, begun: map[string]time.Time{},
 	}
 }
@@ -104,7 +103,7 @@ func (t *Tracker) do(ctx context.Context, fn func(ctx context.Context) error) er
 
 // Begin begins a run of accounts and lets start set them going.
 func (t *Tracker) Begin(ctx context.Context, r store.Run, ids []store.AccountID, start func() error) (store.RunID, error) {
-	r.State, r.Started = store.RunOpen, t.now()
+	r.State, r.Started = store.RunOpen, time.Now()
 	err := t.do(ctx, func(loop context.Context) (err error) {
 		if r, err = t.add(loop, r, ids); err != nil {
 			return err
@@ -150,7 +149,7 @@ func (t *Tracker) stopParts(ids []store.AccountID) {
 	for _, o := range t.open {
 		for _, id := range ids {
 			if p := o.parts[id]; p != nil {
-				o.close(p, store.OutcomeStopped, t.now())
+				o.close(p, store.OutcomeStopped, time.Now())
 				t.late[id] = latePart{run: o.ID, part: p.RunAccount}
 			}
 		}
@@ -244,7 +243,7 @@ func (t *Tracker) reopen(ctx context.Context, r store.Run, ended []store.Outcome
 		}
 		*o.counter(p.Outcome)--
 		p.Outcome, p.Ended, p.Problem = store.OutcomeOpen, time.Time{}, nil
-		o.parts[p.Account] = &openPart{RunAccount: p, last: t.now()}
+		o.parts[p.Account] = &openPart{RunAccount: p, last: time.Now()}
 		o.changed = append(o.changed, p)
 		reopened = true
 	}
@@ -320,7 +319,7 @@ func (t *Tracker) flush(ctx context.Context) {
 			continue
 		}
 		if through {
-			o.State, o.Ended = store.RunDone, t.now()
+			o.State, o.Ended = store.RunDone, time.Now()
 			if o.Stopped > 0 {
 				o.State = store.RunStopped
 			}
