@@ -9,6 +9,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/store"
+	"postferry/syncer/folders"
 )
 
 // aDayLater lets a day pass since folders were looked at last.
@@ -154,4 +155,60 @@ func TestLeftOutOfSearch(t *testing.T) {
 		}
 		r.stop()
 	}
+}
+
+// TestAllLookGivesWay: a client is about to rename a folder of which all messages are about to be compared. It does not wait for that.
+func TestAllLookGivesWay(t *testing.T) {
+	t.Parallel()
+	r := newRigIn(t, inMemory(t))
+	r.silent = true
+	for n := range 40 {
+		r.pair.old.deliver("INBOX", mail(n))
+	}
+	r.start(false)
+	r.copies(40)
+	r.aDayLater()
+	a, leave, err := r.engine.registry.acquire(t.Context(), r.account.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer leave()
+	var held []*folders.Folder
+	resting := make(chan []<-chan struct{}, 1)
+	listings := 0
+	r.pair.old.fail(func(step string) error {
+		switch {
+		case step == "-HEADS" && held == nil:
+			return a.jobs.Do(t.Context(), func() {
+				var rest []<-chan struct{}
+				held, rest = a.mail.Folders.Hold([]string{"INBOX"}, '/')
+				resting <- rest
+			})
+		case step == "+LISTING" && held != nil:
+			listings++
+		}
+		return nil
+	})
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		r.engine.Sync(t.Context(), nil, nil) //nolint:errcheck // its end is not of interest
+	}()
+	select {
+	case rest := <-resting:
+		for _, rests := range rest {
+			<-rests
+		}
+	case <-ended:
+		t.Fatal("all messages were not compared")
+	}
+	r.pair.old.fail(noFault)
+	if listings > 0 {
+		t.Errorf("%d listings before it gave way", listings)
+	}
+	if err := a.jobs.Do(t.Context(), func() { folders.LetGo(held) }); err != nil {
+		t.Fatal(err)
+	}
+	<-ended
+	r.quietPass()
 }

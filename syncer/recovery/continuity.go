@@ -65,9 +65,9 @@ type Numbers struct {
 }
 
 // Check compares the numbering of both folders with what checkpoint and ledger were
-// made with.
-func (n *Numbers) Check(ctx context.Context) error {
-	if err := n.old.check(ctx); err != nil {
+// made with, until it is asked to stop.
+func (n *Numbers) Check(ctx context.Context, yielded func() error) error {
+	if err := n.old.check(ctx, yielded); err != nil {
 		return err
 	}
 	return n.checkNew(ctx)

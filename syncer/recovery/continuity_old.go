@@ -25,7 +25,7 @@ type oldNumbers struct{ folder *Folder }
 
 // check recognises the old folder's messages anew if its numbering isn't the one it
 // was.
-func (o *oldNumbers) check(ctx context.Context) error {
+func (o *oldNumbers) check(ctx context.Context, yielded func() error) error {
 	cp, sel := o.folder.Row.Checkpoint, o.folder.Selected
 	if !sel.Traits.StableUIDs || sel.Early != nil {
 		return nil
@@ -65,7 +65,7 @@ func (o *oldNumbers) check(ctx context.Context) error {
 			o.folder.Log.Warn().Str("seen", modSeq).Msg("the old server counts the changes in this folder anew: all flags are compared")
 			o.folder.Base.HighestModSeq = 0
 		}
-		err := o.eachKnown(ctx, func(m upstream.Message) { doubtful = append(doubtful, o.otherSizes([]upstream.Message{m})...) })
+		err := o.eachKnown(ctx, yielded, func(m upstream.Message) { doubtful = append(doubtful, o.otherSizes([]upstream.Message{m})...) })
 		if err != nil {
 			return err
 		}
@@ -137,8 +137,11 @@ func (o *oldNumbers) otherSizes(lines []upstream.Message) (doubtful []upstream.M
 }
 
 // eachKnown lists the messages that the ledger knows.
-func (o *oldNumbers) eachKnown(ctx context.Context, fn func(upstream.Message)) error {
+func (o *oldNumbers) eachKnown(ctx context.Context, yielded func() error, fn func(upstream.Message)) error {
 	for _, set := range session.Chunks(o.presentSet(), session.ListWindow) {
+		if err := yielded(); err != nil {
+			return err
+		}
 		err := o.folder.Old.ListMessages(ctx, set, 0, func(m upstream.Message) error {
 			fn(m)
 			return nil

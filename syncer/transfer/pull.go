@@ -233,7 +233,7 @@ func (p *pull) tryOnce(ctx context.Context) error {
 	if err := p.Recovery.Seconds.Seek(ctx); err != nil {
 		return err
 	}
-	if err := p.Recovery.Numbers.Check(ctx); err != nil {
+	if err := p.Recovery.Numbers.Check(ctx, p.Yielded); err != nil {
 		return err
 	}
 	if err := p.prepareMoves(ctx); err != nil {

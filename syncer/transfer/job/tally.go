@@ -59,7 +59,7 @@ func (t *Tally) Tell() {
 // ErrPause says that the mailbox is to be left to others for a moment.
 var ErrPause = errors.New("the session has lasted long enough")
 
-// Yielded returns errYield once the pull was asked to stop, and errPause once
+// Yielded returns session.ErrYield once the pull was asked to stop, and ErrPause once
 // its session has to end.
 func (s *stopping) Yielded() error {
 	select {
