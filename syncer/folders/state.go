@@ -17,7 +17,7 @@ type State struct {
 
 // New is one of which nothing is known yet.
 func New(st Store, id store.AccountID, now func() time.Time) *State {
-	return &State{Rows: records{store: st, id: id}, now: now}
+	return &State{Rows: records{store: st, id: id}, Trees: Trees{account: id}, now: now}
 }
 
 // Looked takes over what a look has found. What clients have done meanwhile is newer.

@@ -41,8 +41,13 @@ func (t *Trees) Due(f *Folder, inboxOnly bool) bool {
 	f.Made.Store(&told)
 	same := f.Complete() && f.Again == 0 && f.Lost == 0 && st.UIDValidity == cp.UIDValidity && st.UIDNext == cp.UIDNext && st.UIDNext != 0 &&
 		st.HighestModSeq == cp.HighestModSeq && st.HighestModSeq != 0 && !recovery.NewMoved(cp, t.Newer[f.New]) && !t.numberedAnew(f) && !t.suspect[f.ID] &&
-		!recovery.Overdue(f.ID, cp.Checked, time.Now())
+		!t.overdue(f)
 	return wanted && !same
+}
+
+// overdue tells whether all of a folder's messages are to be compared, whatever its numbers say.
+func (t *Trees) overdue(f *Folder) bool {
+	return recovery.Overdue(t.account, f.ID, f.Checkpoint.Checked, time.Now())
 }
 
 // numberedAnew tells whether the new folder has another UIDVALIDITY than when it was pulled, unless that means nothing.
@@ -52,6 +57,7 @@ func (t *Trees) numberedAnew(f *Folder) bool {
 
 // Trees is what an account knows of its folder trees, as the last look at them has found it.
 type Trees struct {
+	account store.AccountID            // whose they are
 	Room    *store.Problem             // the account's mail can't fit on the new server; nil if it can
 	At      time.Time                  // of the last successful look
 	Changes []Change                   // of clients, while the present look runs

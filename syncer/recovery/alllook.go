@@ -18,10 +18,11 @@ import (
 // allEvery is how often all of a folder's messages are compared.
 const allEvery = 24 * time.Hour
 
-// Overdue tells whether that is to be done. Each folder has its own time of the day, so that an account's don't come together.
-func Overdue(id store.FolderID, checked, now time.Time) bool {
+// Overdue tells whether that is to be done. Each folder has its own time of the day, so that neither an account's come together nor
+// those of all accounts that have the same number, such as INBOX.
+func Overdue(account store.AccountID, id store.FolderID, checked, now time.Time) bool {
 	const seconds = int64(allEvery / time.Second)
-	shift := int64(uint32(id) * 2654435761 % uint32(seconds)) // Knuth's multiplicative hash
+	shift := int64((uint32(account)*2246822519 + uint32(id)*2654435761) % uint32(seconds)) // a multiplicative hash of both
 	return !checked.IsZero() && (checked.Unix()+shift)/seconds != (now.Unix()+shift)/seconds
 }
 

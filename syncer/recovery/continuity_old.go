@@ -52,7 +52,7 @@ func (o *oldNumbers) check(ctx context.Context, yielded func() error) error {
 			return o.recogniseOld(ctx, otherText(h.Message.UID))
 		}
 	}
-	all := Overdue(o.folder.Row.ID, cp.Checked, time.Now())
+	all := Overdue(o.folder.Account, o.folder.Row.ID, cp.Checked, time.Now())
 	if o.folder.Postponed = all && o.folder.Awaited; o.folder.Postponed {
 		all = false
 	}
