@@ -78,13 +78,14 @@ func (ps *passes) open(o passOptions, waiting ...chan passResult) {
 	}
 }
 
-// sliceOver makes a pass that has had its time stop at the next safe point.
+// sliceOver makes a pass that has had its time stop at the next safe point. What compares all of a folder is through before: it would
+// begin anew each time, and never come to its end where a slice is too short for it.
 func (ps *passes) sliceOver() {
 	if ps.pass == nil || ps.pass.options.until.IsZero() || time.Now().Before(ps.pass.options.until) {
 		return
 	}
 	ps.pass.yielded = true
-	ps.mail.Folders.InterruptPulls()
+	ps.mail.Folders.InterruptCopying()
 }
 
 // nextSteps goes on with the pass, or with the one asked for that follows

@@ -125,7 +125,10 @@ func (u *pulls) newPull(l *session.Pair, f *folders.Folder, w wish) *pullJob {
 		Report: func(far measure.Progress) { f.Made.Store(&far) },
 		Newest: func() error { return u.order.noteNewest(f, id) },
 	}
-	f.Pulling = &folders.Pulling{Visit: w.visit != nil, Begun: time.Now(), Early: j.job.Early > 0, Counts: j.on.Counts, Searches: j.on.Searches, Yield: sync.OnceFunc(func() { close(j.yield) })}
+	f.Pulling = &folders.Pulling{
+		Visit: w.visit != nil, Begun: time.Now(), Early: j.job.Early > 0, Whole: u.jobs.Front.Traits().Flags && u.mail.Trees.ComparesAll(f),
+		Counts: j.on.Counts, Searches: j.on.Searches, Yield: sync.OnceFunc(func() { close(j.yield) }),
+	}
 	j.on.Worth = u.tellsWorth(f, w)
 	j.on.Concluded = func(r transfer.Result, err error) {
 		if j.result, j.err = r, err; j.follows {

@@ -23,7 +23,7 @@ type Folder struct {
 	Doubted bool // it seems to be another one on the new server than it was
 	// renumbered counts how often it had another UIDVALIDITY there in this run.
 	renumbered int
-	// RenumberedOld and renumberedNew count how often a server had numbered it anew since the look before.
+	// RenumberedOld and RenumberedNew count how often a server had numbered it anew since the look before.
 	RenumberedOld, RenumberedNew int
 	Asked                        bool      // a client has asked what it has
 	Thin                         bool      // the ledger has lines whose messages are gone from the old server
@@ -56,6 +56,7 @@ type Pulling struct {
 	Shown bool      // the newest messages are there that a visitor is to see
 	Begun time.Time // when the folder was about to be opened
 	Early bool      // its messages were asked for along with that, the oldest first
+	Whole bool      // it compares all of a complete folder, of which nothing is kept if it stops before the end
 	// A pass's pull that serves those who open the folder: it brings the newest messages first, or all of them in time.
 	Newest, Awaited bool
 	// What it has done, and clients' searches that it serves; nil while its order is restored.
@@ -127,6 +128,15 @@ func (all List) ByNew(name string) *Folder {
 func (all List) InterruptPulls() {
 	for _, f := range all {
 		if f.Pulling != nil && !f.Pulling.Visit {
+			f.Pulling.Yield()
+		}
+	}
+}
+
+// InterruptCopying is InterruptPulls for those only that go on later from where they stopped.
+func (all List) InterruptCopying() {
+	for _, f := range all {
+		if f.Pulling != nil && !f.Pulling.Visit && !f.Pulling.Whole {
 			f.Pulling.Yield()
 		}
 	}

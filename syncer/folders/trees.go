@@ -50,6 +50,13 @@ func (t *Trees) overdue(f *Folder) bool {
 	return recovery.Overdue(t.account, f.ID, f.Checkpoint.Checked, time.Now())
 }
 
+// ComparesAll tells whether a pass compares all of a complete folder: once a day, and each time where the old server doesn't count
+// changes, or has begun to count them anew.
+func (t *Trees) ComparesAll(f *Folder) bool {
+	was, is := f.Checkpoint.HighestModSeq, t.Status[f.Old].HighestModSeq
+	return f.Complete() && (was == 0 || is < was || t.overdue(f))
+}
+
 // numberedAnew tells whether the new folder has another UIDVALIDITY than when it was pulled, unless that means nothing.
 func (t *Trees) numberedAnew(f *Folder) bool {
 	return !f.Restless() && recovery.Differ(f.Checkpoint.NewUIDValidity, t.Newer[f.New].UIDValidity)
