@@ -31,7 +31,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 		"no APPENDUID, single ones": func(s *fakeServer) { s.uidplus, s.single = false, true },
 	}
 	for name, server := range servers {
-		for i, at := range killMoments(recordMoments(func(s *steps) { newKillRig(t, server).twoPasses(s) })) {
+		for i, at := range killMoments(recordMoments(t, func(s *steps) { newKillRig(t, server).twoPasses(s) })) {
 			again := 0
 			if i%3 == 0 {
 				again = 1 + i/3%12

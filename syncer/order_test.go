@@ -185,7 +185,7 @@ func (f *fakeServer) refuseStep(step string) {
 // end each message is there once, in its order, with a line that stands for it, and what its
 // user removed between the two stays away.
 func TestKilledWhileOrderIsRestored(t *testing.T) {
-	moments := recordMoments(func(s *steps) { (&killedRig{rig: newestRig(t)}).twoPasses(s) })
+	moments := recordMoments(t, func(s *steps) { (&killedRig{rig: newestRig(t)}).twoPasses(s) })
 	for i, at := range killMoments(moments) {
 		if at.side == "old " {
 			continue

@@ -218,7 +218,7 @@ func backKill(t *testing.T) *killedRig {
 // TestWayBackKilledAtEveryStep kills the engine at each step that a server or the store takes while mail goes both ways,
 // and the next engine as well. In the end each message is on both servers, once.
 func TestWayBackKilledAtEveryStep(t *testing.T) {
-	for i, at := range recordMoments(func(s *steps) { backKill(t).twoPasses(s) }) {
+	for i, at := range recordMoments(t, func(s *steps) { backKill(t).twoPasses(s) }) {
 		// Between an APPEND and its proof each moment counts; of the others a third is enough.
 		if at.side != "store " && !strings.Contains("+APPEND -APPEND +WAIT -WAIT", at.step) && i%3 > 0 {
 			continue
