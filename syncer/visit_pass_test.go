@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -113,14 +114,16 @@ func TestPassMakesWay(t *testing.T) {
 		"opens a folder that takes too long": {false, 6 * time.Second, 6 * time.Second, 1, false},
 		"but the pass was asked for":         {true, 0, 0, 1, false},
 	} {
-		cfg := config.Default()
-		cfg.Proxy.VisitWait = 5 * time.Second
-		w := &person{shared: &shared{cfg: &cfg}, jobs: jobs.New(), came: time.Now().Add(-tt.came)}
-		ps := &passes{person: w, visits: &visits{person: w, list: make(visitList, tt.visits)}}
-		ps.pass = &passRun{options: passOptions{fresh: tt.fresh}, started: time.Now().Add(-tt.started)}
-		if got := ps.makesWay(); got != tt.makes || got != ps.pass.way {
-			t.Errorf("%s: %v", name, got)
-		}
-		close(w.jobs.Gone)
+		synctest.Test(t, func(t *testing.T) {
+			cfg := config.Default()
+			cfg.Proxy.VisitWait = 5 * time.Second
+			w := &person{shared: &shared{cfg: &cfg}, jobs: jobs.New(), came: time.Now().Add(-tt.came)}
+			defer close(w.jobs.Gone)
+			ps := &passes{person: w, visits: &visits{person: w, list: make(visitList, tt.visits)}}
+			ps.pass = &passRun{options: passOptions{fresh: tt.fresh}, started: time.Now().Add(-tt.started)}
+			if got := ps.makesWay(); got != tt.makes || got != ps.pass.way {
+				t.Errorf("%s: %v", name, got)
+			}
+		})
 	}
 }
