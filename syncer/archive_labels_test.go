@@ -82,6 +82,12 @@ func newGmailRig(t *testing.T, untold string) *allMailRig {
 	return r
 }
 
+// allMailRigs are rigs of old servers where what lies in all mail only shows by what the other folders have, and by labels.
+var allMailRigs = map[string]func(*testing.T) *allMailRig{
+	"plain": newAllMailRig,
+	"Gmail": func(t *testing.T) *allMailRig { return newGmailRig(t, "") },
+}
+
 // twin looks like mail(n) and is another message.
 func twin(n int) string { return strings.Replace(mail(n), "Text", "text", 1) }
 

@@ -12,11 +12,7 @@ import (
 // server is put back to a backup, which may number the folder anew, or the folder goes and is to be made again. It lies only in all mail by then, which had passed it
 // over, and goes to the archive.
 func TestArchivedThenLost(t *testing.T) {
-	rigs := map[string]func(*testing.T) *allMailRig{
-		"plain": newAllMailRig,
-		"Gmail": func(t *testing.T) *allMailRig { return newGmailRig(t, "") },
-	}
-	for name, rigOf := range rigs {
+	for name, rigOf := range allMailRigs {
 		for _, restarted := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, put back, restarted: %v", name, restarted), func(t *testing.T) {
 				t.Parallel()

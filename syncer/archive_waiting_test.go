@@ -14,11 +14,7 @@ import (
 // TestArchivedBeforeItWasCopied: a message lies in a folder that can't be pulled just now when all mail is looked through, and is archived
 // at the old server before it can. It goes to the archive then; and if it stays where it is, to its folder, once.
 func TestArchivedBeforeItWasCopied(t *testing.T) {
-	rigs := map[string]func(*testing.T) *allMailRig{
-		"plain": newAllMailRig,
-		"Gmail": func(t *testing.T) *allMailRig { return newGmailRig(t, "") },
-	}
-	for name, rigOf := range rigs {
+	for name, rigOf := range allMailRigs {
 		for reason, hinder := range hindrances {
 			for _, archived := range []bool{true, false} {
 				t.Run(name+", "+reason+map[bool]string{true: ", archived"}[archived], func(t *testing.T) {

@@ -22,11 +22,6 @@ func (m *model) replaceOld(t *rapid.T) {
 	for range count {
 		body := m.body()
 		now.append([]byte(body), subset(t, theirs), time.Unix(1700000000+int64(len(body)), 0))
-		if m.allMail() {
-			m.filed[body] = true
-			m.pair.old.deliver(allMailFolder, body)
-			m.unclear[body] = true
-		}
 		m.limit[body]++
 	}
 	m.counted[name] = max(m.counted[name], was.modseq)
