@@ -81,6 +81,7 @@ const (
 	IMAPOff              ProblemKind = "imap_off"              // IMAP is switched off for the mailbox
 	ConsentMissing       ProblemKind = "consent_missing"       // the mailbox's owner has not signed in at the provider for Postferry yet
 	ConsentRevoked       ProblemKind = "consent_revoked"       // what the mailbox's owner had agreed to at the provider is not valid any more
+	ConsentLost          ProblemKind = "consent_lost"          // Postferry was interrupted while the provider exchanged a refresh token that is good for once: what it was exchanged for is lost
 	ClockWrong           ProblemKind = "clock_wrong"           // the provider says that the clock of this machine is wrong
 	TokenCommandFailed   ProblemKind = "token_command"         // the program that prints tokens failed
 	OtherMailbox         ProblemKind = "other_mailbox"         // a login leads to another mailbox than it did, as far as can be seen; a person has to say

@@ -60,6 +60,9 @@ type Consent struct {
 	Issuer, ClientID string
 	Refresh          Secret
 	Granted          time.Time
+	// Sent is when the refresh token was sent to the provider, if what came of that is not known: a token that is good
+	// for once may be used up, and what it was exchanged for lost. The zero time if it is as it was given out.
+	Sent time.Time
 }
 
 // SignIns keeps how Postferry signs in.
@@ -77,8 +80,13 @@ type SignIns interface {
 	Consents(ctx context.Context, domain string) ([]Consent, error)
 	// PutConsent adds or replaces one.
 	PutConsent(ctx context.Context, c Consent) error
-	// RenewConsent gives a consent another refresh token in place of was; known is false if it has
-	// another one by now, or is gone.
+	// HoldConsent waits until nobody else uses a mailbox's refresh token, which may be good for once only, and keeps
+	// others waiting until release is called. It changes nothing, and there need not be a consent.
+	HoldConsent(ctx context.Context, m Mailbox) (release func(), err error)
+	// SendConsent notes that its refresh token is about to be sent; known is false if it has another one by now, or is gone.
+	SendConsent(ctx context.Context, m Mailbox, refresh Secret, now time.Time) (known bool, err error)
+	// RenewConsent gives a consent another refresh token in place of was, or notes that was is still good; it counts as
+	// not sent. known is false if it has another one by now, or is gone.
 	RenewConsent(ctx context.Context, m Mailbox, was, now Secret) (known bool, err error)
 	// DeleteConsent forgets one; ErrNotFound if there is none.
 	DeleteConsent(ctx context.Context, m Mailbox) error

@@ -63,6 +63,7 @@ const (
 	TroubleMailboxUnknown   Code = "trouble.mailbox_unknown"     // there is no such mailbox
 	TroubleIMAPOff          Code = "trouble.imap_off"            // IMAP is switched off for it
 	TroubleConsent          Code = "trouble.consent_missing"     // its owner has not agreed
+	TroubleConsentLost      Code = "trouble.consent_lost"        // a refresh token that is good for once was used, and what came in its place is lost
 	TroubleConsentRevoked   Code = "trouble.consent_revoked"     // what the owner agreed to is not valid any more
 	TroubleClock            Code = "trouble.clock_wrong"         // this machine's clock is wrong
 	TroubleTokenRefused     Code = "trouble.token_refused"       // a token that was just fetched is refused

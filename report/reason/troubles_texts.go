@@ -71,6 +71,7 @@ var troubleTexts = map[Code]text{
 	TroubleMailboxUnknown:   {format: "%s has no such mailbox, or it is suspended. Correct the login, then run it again.", names: []string{"Host"}},
 	TroubleIMAPOff:          {format: "IMAP is switched off for this mailbox at %s. Switch it on there, then run it again.", names: []string{"Host"}},
 	TroubleConsent:          {format: "The owner of this mailbox has not signed in at %s for Postferry yet. Have them do that once.", names: []string{"Host"}},
+	TroubleConsentLost:      {format: "Postferry was interrupted while %s exchanged the token of this mailbox, which is good for one use: what it was exchanged for is lost. Have its owner sign in there once more.", names: []string{"Host"}},
 	TroubleConsentRevoked:   {format: "%s says that the agreement of this mailbox's owner is not valid any more. Have them sign in there once more.", names: []string{"Host"}},
 	TroubleClock:            {format: "%s says that the clock of this machine is wrong. Set it right (NTP).", names: []string{"Host"}},
 	TroubleTokenRefused:     {format: "%s refuses the token that was just fetched for this mailbox. See whether IMAP is switched on for it there, and whether the application may open it.", names: []string{"Host"}},

@@ -52,8 +52,11 @@ type (
 	audit    struct{ data *database } // who did what
 	moves    struct{ data *database } // how far domains' moves are, and how they ended
 	notices  struct{ data *database } // what people have been told
-	signIns  struct{ data *database } // how Postferry signs in, and what owners agreed to
 	waysBack struct{ data *database } // how far mail on its way back is
+	signIns  struct {                 // how Postferry signs in, and what owners agreed to
+		data *database
+		held *turns
+	}
 )
 
 func newStore(data *database, lock *statedir.Lock) *Store {
@@ -61,7 +64,7 @@ func newStore(data *database, lock *statedir.Lock) *Store {
 		database: data, lock: lock,
 		accounts: accounts{data}, history: history{data}, domains: domains{data}, runs: runs{data},
 		access: access{data}, audit: audit{data}, moves: moves{data}, notices: notices{data},
-		signIns: signIns{data}, waysBack: waysBack{data},
+		signIns: signIns{data, newTurns()}, waysBack: waysBack{data},
 	}
 }
 

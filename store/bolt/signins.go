@@ -141,21 +141,37 @@ func putConsent(tx *bbolt.Tx, c *store.Consent, sealer *seal.Sealer) error {
 	return root(tx, bucketConsents).Put(key, rows.EncodeConsent(key, c, sealer))
 }
 
+// HoldConsent implements store.SignIns. One process at a time has the state, so that it is enough to wait in this one.
+func (b signIns) HoldConsent(ctx context.Context, m store.Mailbox) (release func(), err error) {
+	return b.held.take(ctx, string(rows.ConsentKey(m)))
+}
+
+// SendConsent implements store.SignIns.
+func (b signIns) SendConsent(ctx context.Context, m store.Mailbox, refresh store.Secret, now time.Time) (known bool, err error) {
+	return b.changeConsent(ctx, m, refresh, func(c *store.Consent) { c.Sent = now })
+}
+
 // RenewConsent implements store.SignIns.
 func (b signIns) RenewConsent(ctx context.Context, m store.Mailbox, was, now store.Secret) (known bool, err error) {
 	if now == "" {
 		return false, store.Invalid("an empty refresh token")
 	}
+	return b.changeConsent(ctx, m, was, func(c *store.Consent) { c.Refresh, c.Sent = now, time.Time{} })
+}
+
+// changeConsent changes a consent that still has a refresh token.
+func (b signIns) changeConsent(ctx context.Context, m store.Mailbox, refresh store.Secret, change func(*store.Consent)) (known bool, err error) {
 	err = b.data.update(ctx, 1, func(tx *bbolt.Tx) error {
 		known = false
 		c, err := getConsent(tx, m, b.data.sealer)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
 		}
-		if err != nil || c.Refresh != was {
+		if err != nil || c.Refresh != refresh {
 			return err
 		}
-		known, c.Refresh = true, now
+		known = true
+		change(&c)
 		return putConsent(tx, &c, b.data.sealer)
 	})
 	return known && err == nil, err

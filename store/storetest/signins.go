@@ -2,7 +2,11 @@ package storetest
 
 import (
 	"context"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"postferry/store"
 )
@@ -133,6 +137,84 @@ func testRenewConsent(t *testing.T, f *fixture) {
 	renew("of a consent that is gone", "new", "newer", false)
 	_, err = f.RenewConsent(t.Context(), c.Mailbox, "new", "")
 	wantError(t, "nothing", err, store.ErrInvalid)
+}
+
+// A refresh token that is sent is noted as long as it isn't known what came of that.
+func testSendConsent(t *testing.T, f *fixture) {
+	c, now := consent("a.example", "anna"), time.Date(2026, 11, 30, 12, 0, 0, 7, time.UTC)
+	must(t, f.PutConsent(t.Context(), c))
+	sent := func(name string, want time.Time) {
+		t.Helper()
+		got, err := f.Consent(t.Context(), c.Mailbox)
+		must(t, err)
+		wantEqual(t, name, got.Sent, want)
+	}
+	send := func(name string, refresh store.Secret, want bool) {
+		t.Helper()
+		known, err := f.SendConsent(t.Context(), c.Mailbox, refresh, now)
+		must(t, err)
+		wantEqual(t, name, known, want)
+	}
+	sent("as it was given out", time.Time{})
+	send("another", "other", false)
+	sent("after another", time.Time{})
+	send("this one", c.Refresh, true)
+	sent("sent", now)
+	_, err := f.RenewConsent(t.Context(), c.Mailbox, c.Refresh, c.Refresh)
+	must(t, err)
+	sent("still good", time.Time{})
+	send("once more", c.Refresh, true)
+	_, err = f.RenewConsent(t.Context(), c.Mailbox, c.Refresh, "new")
+	must(t, err)
+	sent("another in its place", time.Time{})
+	send("the other", "new", true)
+	f.reopen()
+	sent("after a restart", now)
+	must(t, f.PutConsent(t.Context(), c))
+	sent("agreed anew", time.Time{})
+	must(t, f.DeleteConsent(t.Context(), c.Mailbox))
+	send("gone", c.Refresh, false)
+}
+
+// A mailbox's consent is held by one at a time; another's is not held with it.
+func testHoldConsent(t *testing.T, f *fixture) {
+	anna, bert := consent("a.example", "anna").Mailbox, consent("a.example", "bert").Mailbox
+	var holding, all atomic.Int32
+	var waiting sync.WaitGroup
+	for range 20 {
+		waiting.Go(func() {
+			release, err := f.HoldConsent(t.Context(), anna)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if holding.Add(1) > 1 {
+				t.Error("two hold it")
+			}
+			runtime.Gosched()
+			holding.Add(-1)
+			all.Add(1)
+			release()
+		})
+	}
+	waiting.Wait()
+	wantEqual(t, "held", all.Load(), 20)
+
+	release, err := f.HoldConsent(t.Context(), anna)
+	must(t, err)
+	other, err := f.HoldConsent(t.Context(), bert)
+	must(t, err)
+	other()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+	defer cancel()
+	same := anna
+	same.Login = "ANNA"
+	_, err = f.HoldConsent(ctx, same)
+	wantError(t, "held by another", err, context.DeadlineExceeded)
+	release()
+	release, err = f.HoldConsent(t.Context(), same)
+	must(t, err)
+	release()
 }
 
 // A domain that is set up again is somebody else's, and so is a login of it.

@@ -116,6 +116,8 @@ func Run(t *testing.T, open Open) {
 		{"SignInsInvalid", testSignInsInvalid},
 		{"Consents", testConsents},
 		{"RenewConsent", testRenewConsent},
+		{"SendConsent", testSendConsent},
+		{"HoldConsent", testHoldConsent},
 		{"SignInsGoWithTheirDomain", testSignInsGoWithTheirDomain},
 		{"ConsentsGoWithTheirAccount", testConsentsGoWithTheirAccount},
 		{"Contexts", testContexts},

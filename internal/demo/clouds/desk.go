@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -36,6 +37,8 @@ type desk struct {
 	mu      sync.Mutex
 	access  map[string]grant
 	refresh map[string]grant
+	spent   map[string]grant // refresh tokens that were good for once, and have been used
+	reused  int              // how often one of those was sent again
 	codes   map[string]code
 	devices map[string]*device // by device code
 	issued  int
@@ -69,13 +72,7 @@ func (d *desk) Issued() int {
 func (d *desk) Revoke(whose string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, tokens := range []map[string]grant{d.access, d.refresh} {
-		for token, g := range tokens {
-			if strings.EqualFold(g.user, whose) || g.app == whose {
-				delete(tokens, token)
-			}
-		}
-	}
+	d.end(func(g grant) bool { return strings.EqualFold(g.user, whose) || g.app == whose })
 }
 
 // EndAccess makes all access tokens worthless, as an hour does.
@@ -144,15 +141,39 @@ func (d *desk) handRefresh(g grant) string {
 	return token
 }
 
-// refreshed finds what a refresh token stands for; once takes it away.
+// refreshed finds what a refresh token stands for; once takes it away. Whoever sends one again that was taken away may
+// have stolen it, and so may whoever has what it was exchanged for: all that the person had agreed to with the application
+// comes to an end (RFC 9700 section 4.14.2).
 func (d *desk) refreshed(token string, once bool) (grant, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	g, ok := d.refresh[token]
-	if once {
+	if was, used := d.spent[token]; used {
+		d.reused++
+		d.end(func(g grant) bool { return g.app == was.app && g.user == was.user })
+	}
+	if ok && once {
 		delete(d.refresh, token)
+		if d.spent == nil {
+			d.spent = map[string]grant{}
+		}
+		d.spent[token] = g
 	}
 	return g, ok
+}
+
+// Reused is how often a refresh token was sent again that had been used.
+func (d *desk) Reused() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.reused
+}
+
+// end makes tokens worthless. The caller holds the lock.
+func (d *desk) end(which func(grant) bool) {
+	for _, tokens := range []map[string]grant{d.access, d.refresh} {
+		maps.DeleteFunc(tokens, func(_ string, g grant) bool { return which(g) })
+	}
 }
 
 // known finds what an access token stands for.

@@ -29,7 +29,7 @@ type Microsoft struct {
 	People   []Mailbox
 	Lifetime time.Duration    // of access tokens; 0 for an hour
 	PageMost int              // of the directory's pages; 0 for 999
-	Once     bool             // refresh tokens are good for once
+	Once     bool             // refresh tokens are good for once; one that is used again ends everything
 	Now      func() time.Time // nil for time.Now
 }
 

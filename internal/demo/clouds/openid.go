@@ -13,8 +13,8 @@ import (
 const ScopeOpenMail = "mail"
 
 // OpenID is a provider that is nobody's in particular (OpenID Connect Discovery 1.0), for people's consents. It names
-// itself in what it answers (RFC 9207), gives each refresh token out for one use (RFC 9700 section 4.14.2), and takes
-// tokens back (RFC 7009). Its fields are set before the first request.
+// itself in what it answers (RFC 9207), gives each refresh token out for one use and ends everything when one is
+// used again (RFC 9700 section 4.14.2), and takes tokens back (RFC 7009). Its fields are set before the first request.
 type OpenID struct {
 	desk
 	Apps     []App

@@ -52,6 +52,9 @@ func EncodeConsent(key []byte, c *store.Consent, sealer *seal.Sealer) []byte {
 	e.text(c.ClientID)
 	e.time(c.Granted)
 	e.text(sealer.SealAt(consentPlace(key), c.Refresh))
+	if !c.Sent.IsZero() {
+		e.time(c.Sent)
+	}
 	return e
 }
 
@@ -64,6 +67,9 @@ func DecodeConsent(key, row []byte, sealer *seal.Sealer) (c store.Consent, err e
 	d := decoder{rest: row}
 	c = store.Consent{Mailbox: store.Mailbox{Side: store.Side(parts[0]), Domain: parts[1], Login: d.text()}, Issuer: d.text(), ClientID: d.text(), Granted: d.time()}
 	box := d.text()
+	if d.more() { // a token of which it isn't known what came of it
+		c.Sent = d.time()
+	}
 	if err := d.done(); err != nil || sealer == nil {
 		return c, err
 	}
