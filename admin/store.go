@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"time"
 
 	"postferry/admin/access"
 	"postferry/admin/runs"
@@ -60,6 +61,8 @@ type folderStore interface {
 type tenantStore interface {
 	Consent(ctx context.Context, m store.Mailbox) (store.Consent, error)
 	RenewConsent(ctx context.Context, m store.Mailbox, was, now store.Secret) (known bool, err error)
+	HoldConsent(ctx context.Context, m store.Mailbox) (release func(), err error)
+	SendConsent(ctx context.Context, m store.Mailbox, refresh store.Secret, now time.Time) (known bool, err error)
 	DeleteSignIn(ctx context.Context, domain string, side store.Side) error
 	PutSignIn(ctx context.Context, s store.SignIn) error
 }
@@ -73,6 +76,8 @@ type consentStore interface {
 	ForgetProblems(ctx context.Context, ids []store.AccountID) error
 	PutConsent(ctx context.Context, c store.Consent) error
 	RenewConsent(ctx context.Context, m store.Mailbox, was, now store.Secret) (known bool, err error)
+	HoldConsent(ctx context.Context, m store.Mailbox) (release func(), err error)
+	SendConsent(ctx context.Context, m store.Mailbox, refresh store.Secret, now time.Time) (known bool, err error)
 }
 
 // reportStore knows what runs came to.

@@ -25,7 +25,7 @@ var mends = map[Mend][]store.ProblemKind{
 		store.OldEncryption, store.NotTLS, store.NoEncryption, store.NotMailServer, store.NoMailServer, store.OpenToAll, store.NoDomain},
 	Logins: {store.LoginRefused, store.PasswordExpired, store.PasswordUnsendable, store.PasswordMissing, store.AccountMoved, store.MailboxUnknown},
 	SignIn: {store.TokenRefused, store.TokensNotTaken, store.MasterNotTaken, store.MasterRefused, store.TenantUnknown, store.ApplicationRefused,
-		store.PermissionMissing, store.DelegationMissing, store.PrincipalMissing, store.ConsentMissing, store.ConsentRevoked, store.TokenCommandFailed},
+		store.PermissionMissing, store.DelegationMissing, store.PrincipalMissing, store.ConsentMissing, store.ConsentRevoked, store.ConsentLost, store.TokenCommandFailed},
 	Room:   {store.OverQuota},
 	Decide: {store.SameMailbox, store.OtherMailbox, store.EmptiedMailbox, store.MissingFolder},
 }

@@ -66,6 +66,7 @@ var summaries = map[store.ProblemKind]reason.Code{
 	store.IMAPOff:            reason.TroubleIMAPOff,
 	store.ConsentMissing:     reason.TroubleConsent,
 	store.ConsentRevoked:     reason.TroubleConsentRevoked,
+	store.ConsentLost:        reason.TroubleConsentLost,
 	store.ClockWrong:         reason.TroubleClock,
 	store.TokenRefused:       reason.TroubleTokenRefused,
 	store.TokenCommandFailed: reason.TroubleTokenCommand,

@@ -18,6 +18,8 @@ import (
 // Consents is what the Keeper needs of the store.
 type Consents interface {
 	Consent(ctx context.Context, m store.Mailbox) (store.Consent, error)
+	HoldConsent(ctx context.Context, m store.Mailbox) (release func(), err error)
+	SendConsent(ctx context.Context, m store.Mailbox, refresh store.Secret, now time.Time) (known bool, err error)
 	RenewConsent(ctx context.Context, m store.Mailbox, was, now store.Secret) (known bool, err error)
 }
 

@@ -156,6 +156,12 @@ func (c *consents) Consent(_ context.Context, m store.Mailbox) (store.Consent, e
 	return k, nil
 }
 
+func (c *consents) HoldConsent(context.Context, store.Mailbox) (func(), error) { return func() {}, nil }
+
+func (c *consents) SendConsent(context.Context, store.Mailbox, store.Secret, time.Time) (bool, error) {
+	return true, nil
+}
+
 func (c *consents) RenewConsent(_ context.Context, m store.Mailbox, was, now store.Secret) (bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -37,7 +37,7 @@ func aadKinds(number string) (store.ProblemKind, bool) {
 // perMailbox are the kinds that a provider tells of one mailbox only.
 func perMailbox(kind store.ProblemKind) bool {
 	switch kind {
-	case store.ConsentRevoked, store.ConsentMissing, store.MailboxUnknown:
+	case store.ConsentRevoked, store.ConsentLost, store.ConsentMissing, store.MailboxUnknown:
 		return true
 	}
 	return false

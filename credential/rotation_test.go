@@ -2,45 +2,231 @@ package credential
 
 import (
 	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
 
 	"postferry/config"
 	"postferry/store"
+	"postferry/store/bolt"
 )
 
-// overtaken are consents of which another one, who reads them at the same time, uses the refresh token first.
-type overtaken struct {
-	*consents
-	first sync.Once
-	other func()
+// once is a provider whose refresh tokens are good for once and which ends everything when one is used again, with anna's
+// agreement in a real state.
+type once struct {
+	*world
+	dir    string
+	shared zerolog.Logger
+	state  *bolt.Store
+	place  config.Server
 }
 
-func (o *overtaken) Consent(ctx context.Context, m store.Mailbox) (store.Consent, error) {
-	c, err := o.consents.Consent(ctx, m)
-	o.first.Do(o.other)
-	return c, err
+const anna = "anna@contoso.example"
+
+func newOnce(t *testing.T) *once {
+	t.Helper()
+	o := &once{world: newWorld(t), dir: t.TempDir()}
+	o.shared = zerolog.New(zerolog.SyncWriter(&o.log))
+	o.serve(t, false)
+	o.place = o.signIn(config.Consent, nil)
+	o.open(t)
+	agreed := store.Consent{Mailbox: o.mailbox(), Issuer: o.place.SignIn.Issuer, ClientID: o.place.SignIn.ClientID, Refresh: store.Secret(refreshToken(t, o.world))}
+	if err := o.state.PutConsent(t.Context(), agreed); err != nil {
+		t.Fatal(err)
+	}
+	return o
 }
 
-// TestOvertaken: a refresh token that is good for once is used by somebody else between being read and being sent, as by a
-// test on the page while mail is copied. The one that has come in its place is taken, and nobody is told that the owner
-// has revoked anything.
-func TestOvertaken(t *testing.T) {
+func (o *once) mailbox() store.Mailbox {
+	return store.Mailbox{Domain: domain, Side: store.OldSide, Login: anna}
+}
+
+// open opens the state, as after a restart.
+func (o *once) open(t *testing.T) {
+	t.Helper()
+	if o.state != nil {
+		o.state.Close()
+	}
+	var err error
+	if o.state, err = bolt.Open(o.dir, bolt.Options{Command: "serve", Log: zerolog.Nop()}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { o.state.Close() })
+}
+
+func (o *once) keeper(kept Consents) *Keeper {
+	return New(Options{Consents: kept, Log: o.shared, Clock: o.clock.now})
+}
+
+// again is the way to sign in as it is after the configuration has been read again.
+func (o *once) again() config.Server {
+	in := *o.place.SignIn
+	again := o.place
+	again.SignIn = &in
+	return again
+}
+
+// TestRefreshTokensAreSentOnce: however many ask at the same time, of the daemon, of tests on the page and while the way to sign
+// in is set anew, no refresh token is sent twice, and none is forgotten by a restart.
+func TestRefreshTokensAreSentOnce(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.serve(t, false)
-	server := w.signIn(config.Consent, nil)
-	w.consents.put("anna@contoso.example", store.Secret(refreshToken(t, w)), server.SignIn.Issuer, server.SignIn.ClientID)
-	late := New(Options{Consents: &overtaken{consents: &w.consents, other: func() {
-		if _, err := w.SignIn(t.Context(), server, "anna@contoso.example"); err != nil {
+	o := newOnce(t)
+	for range 2 {
+		o.open(t)
+		daemon := o.keeper(o.state)
+		var asking sync.WaitGroup
+		for i := range 50 {
+			asking.Go(func() {
+				keeper, place := daemon, o.place
+				if i%5 == 1 {
+					keeper = o.keeper(o.state)
+				}
+				if i%5 == 2 {
+					place = o.again()
+				}
+				if _, err := keeper.SignIn(t.Context(), place, anna); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		asking.Wait()
+	}
+	if n := o.microsoft.Reused(); n > 0 {
+		t.Errorf("%d refresh tokens were sent twice", n)
+	}
+	o.wantSilence(t, nil)
+}
+
+// TestGivenUpWhileItIsExchanged: whoever asked has gone by the time the provider answers. What it has answered is kept all the
+// same: the refresh token that was sent is of no use any more.
+func TestGivenUpWhileItIsExchanged(t *testing.T) {
+	t.Parallel()
+	o := newOnce(t)
+	ctx, giveUp := context.WithCancel(t.Context())
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.PostFormValue("grant_type") == "refresh_token" {
+			giveUp()
+		}
+		o.microsoft.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	place := o.again()
+	place.SignIn.Issuer = server.URL + "/tenant-1/v2.0"
+	c, err := o.state.Consent(t.Context(), o.mailbox())
+	c.Issuer = place.SignIn.Issuer
+	if err := errors.Join(err, o.state.PutConsent(t.Context(), c)); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = o.keeper(o.state).SignIn(ctx, place, anna) // whether it is still told doesn't matter
+	if _, err := o.keeper(o.state).SignIn(t.Context(), place, anna); err != nil {
+		t.Errorf("the next one: %v", err)
+	}
+	if n := o.microsoft.Reused(); n > 0 {
+		t.Errorf("%d refresh tokens were sent twice", n)
+	}
+}
+
+// unwritable is a state that can't be written for some attempts.
+type unwritable struct {
+	*bolt.Store
+	send, renew int    // attempts that fail
+	failed      func() // called when a new refresh token could not be kept; nil for nothing
+}
+
+var errFull = errors.New("no space left on device")
+
+func (u *unwritable) SendConsent(ctx context.Context, m store.Mailbox, refresh store.Secret, now time.Time) (bool, error) {
+	if u.send--; u.send >= 0 {
+		return false, errFull
+	}
+	return u.Store.SendConsent(ctx, m, refresh, now)
+}
+
+func (u *unwritable) RenewConsent(ctx context.Context, m store.Mailbox, was, now store.Secret) (bool, error) {
+	if u.renew--; u.renew >= 0 {
+		if u.failed != nil {
+			u.failed()
+		}
+		return false, errFull
+	}
+	return u.Store.RenewConsent(ctx, m, was, now)
+}
+
+// TestStateThatTakesNothing: a refresh token is not sent as long as the state takes nothing, and one that has come is not lost
+// because the state didn't take it at once.
+func TestStateThatTakesNothing(t *testing.T) {
+	t.Parallel()
+	o := newOnce(t)
+	if _, err := o.keeper(&unwritable{Store: o.state, send: 1}).SignIn(t.Context(), o.place, anna); !errors.Is(err, errFull) || o.microsoft.Issued() != 1 {
+		t.Errorf("%v, %d tokens", err, o.microsoft.Issued())
+	}
+	if _, err := o.keeper(&unwritable{Store: o.state, renew: 1}).SignIn(t.Context(), o.place, anna); err != nil {
+		t.Error(err)
+	}
+	if _, err := o.keeper(o.state).SignIn(t.Context(), o.place, anna); err != nil || o.microsoft.Reused() > 0 {
+		t.Errorf("%v, %d sent twice", err, o.microsoft.Reused())
+	}
+}
+
+// TestEndedWhileItIsExchanged: Postferry is killed between the provider's answer and its own note of it. That is told as what
+// it is, not as if the owner had revoked anything; an answer that refuses something else is no such case.
+func TestEndedWhileItIsExchanged(t *testing.T) {
+	t.Parallel()
+	o := newOnce(t)
+	ctx, end := context.WithCancel(t.Context())
+	if _, err := o.keeper(&unwritable{Store: o.state, renew: 1000, failed: end}).SignIn(ctx, o.place, anna); err != nil {
+		t.Errorf("what the provider has answered: %v", err)
+	}
+	o.open(t)
+	_, err := o.keeper(o.state).SignIn(t.Context(), o.place, anna)
+	e, _ := errors.AsType[*Error](err)
+	if e == nil || e.Kind != store.ConsentLost || e.Tenant || !e.Lasting {
+		t.Errorf("%v", err)
+	}
+	o.wantSilence(t, err)
+
+	o = newOnce(t)
+	o.microsoft.Throttle(1, time.Second)
+	if _, err := o.keeper(o.state).SignIn(t.Context(), o.place, anna); kindOf(err) != store.TokenUnavailable {
+		t.Errorf("throttled: %v", err)
+	}
+	o.microsoft.Revoke(anna)
+	if _, err := o.keeper(o.state).SignIn(t.Context(), o.place, anna); kindOf(err) != store.ConsentRevoked {
+		t.Errorf("revoked: %v", err)
+	}
+}
+
+// replaced are consents of which the owner agrees anew while the refresh token of the first is being sent.
+type replaced struct {
+	*bolt.Store
+	first sync.Once
+	anew  func()
+}
+
+func (r *replaced) SendConsent(ctx context.Context, m store.Mailbox, refresh store.Secret, now time.Time) (bool, error) {
+	known, err := r.Store.SendConsent(ctx, m, refresh, now)
+	r.first.Do(r.anew)
+	return known, err
+}
+
+// TestAgreedAnewMeanwhile: an owner agrees anew, which ends the agreement before, while that is being used. The one that has
+// come in its place is taken, and nobody is told that the owner has revoked anything.
+func TestAgreedAnewMeanwhile(t *testing.T) {
+	t.Parallel()
+	o := newOnce(t)
+	_, err := o.keeper(&replaced{Store: o.state, anew: func() {
+		o.microsoft.Revoke(anna)
+		c := store.Consent{Mailbox: o.mailbox(), Issuer: o.place.SignIn.Issuer, ClientID: o.place.SignIn.ClientID, Refresh: store.Secret(refreshToken(t, o.world))}
+		if err := o.state.PutConsent(t.Context(), c); err != nil {
 			t.Error(err)
 		}
-	}}})
-	if _, err := late.SignIn(t.Context(), server, "anna@contoso.example"); err != nil {
-		t.Errorf("overtaken: %v", err)
-	}
-	next := New(Options{Consents: &w.consents})
-	if _, err := next.SignIn(t.Context(), server, "anna@contoso.example"); err != nil {
-		t.Errorf("the next time: %v", err)
+	}}).SignIn(t.Context(), o.place, anna)
+	if err != nil {
+		t.Error(err)
 	}
 }

@@ -94,7 +94,7 @@ func (s *source) settle(ctx context.Context, t token, err error) (token, error) 
 		return token{}, ctx.Err()
 	}
 	s.failures++
-	s.until, s.cause = s.clock().Add(pause(s.failures, err)), err
+	s.until, s.cause = s.clock().Add(pauseAfter(s.failures, err)), err
 	if e, ok := errors.AsType[*Error](err); ok && !e.Lasting && e.Retry.IsZero() {
 		later := *e
 		later.Retry = s.until
@@ -114,8 +114,8 @@ const (
 	tenantPause  = time.Minute
 )
 
-// pause is how long nobody asks again.
-func pause(failures int, err error) time.Duration {
+// pauseAfter is how long nobody asks again.
+func pauseAfter(failures int, err error) time.Duration {
 	d := pauseLongest
 	if failures < 9 {
 		d = min(pauseFirst<<(failures-1), pauseLongest)

@@ -101,7 +101,7 @@ func (x causePart) Link() string {
 	case cause.Servers:
 		return domainPath(x.Domain, "servers")
 	case cause.SignIn:
-		if x.C.Kind == store.ConsentMissing || x.C.Kind == store.ConsentRevoked {
+		if x.C.Kind == store.ConsentMissing || x.C.Kind == store.ConsentRevoked || x.C.Kind == store.ConsentLost {
 			return sidePath(x.Domain, "consents", x.C.Server) + "&missing=1"
 		}
 		return sidePath(x.Domain, "connect", x.C.Server)

@@ -107,7 +107,7 @@ func allowed() map[string][]string {
 		"upstream/pop3":      append([]string{"upstream/link"}, bottom...),
 		transcripts:          {"upstream/link", "config"},
 		"upstream/link":      append([]string{publicnet, reasons}, bottom...),
-		"credential":         append([]string{"upstream/link", publicnet, reasons}, bottom...),
+		"credential":         append([]string{"upstream/link", publicnet, pauses, reasons}, bottom...),
 		"discover":           append([]string{publicnet, "upstream", "upstream/pop3", "upstream/link"}, bottom...), // it asks what it finds as the engine would
 		"cause":              {reasons, "store"},
 		"stage":              {"discover", "store"}, // for the facts
