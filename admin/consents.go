@@ -271,6 +271,11 @@ const revokeBound = 10 * time.Second
 
 // forget forgets an agreement, whether the provider can be told of it or not.
 func (a *Consents) forget(ctx context.Context, server config.Server, m store.Mailbox) (told bool, err error) {
+	release, err := a.store.HoldConsent(ctx, m) // what is being exchanged is known to nobody yet
+	if err != nil {
+		return false, err
+	}
+	defer release()
 	agreed, err := a.store.Consent(ctx, m)
 	if err != nil {
 		return false, err

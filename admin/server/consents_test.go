@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/oauth2"
+
 	"postferry/admin"
 	"postferry/admin/access"
 	"postferry/config"
@@ -411,5 +413,43 @@ func agree(t *testing.T, c *caller, domain string) {
 	}
 	if got := c.comeBack(back); got.StatusCode != 303 {
 		t.Fatalf("not agreed: %s\n%s", got.Status, got.text)
+	}
+}
+
+// TestForgottenWhileItIsExchanged: an agreement is forgotten while its refresh token, which is good for once, is being exchanged.
+// The provider is told of the one that comes of it: of the other it would know nothing any more.
+func TestForgottenWhileItIsExchanged(t *testing.T) {
+	p := startPage(t)
+	c := p.admin("anna", "")
+	const domain, path = "c.example", "/api/v1/domains/c.example/consents/old/mailboxes/anna@c.example"
+	provider, m := p.agreeing(domain, store.OldSide), store.Mailbox{Domain: domain, Side: store.OldSide, Login: "anna@" + domain}
+	p.put(domain, m.Login)
+	agree(t, c, domain)
+	release, err := p.store.HoldConsent(t.Context(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	agreed, err := p.store.Consent(t.Context(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forgotten := make(chan struct{})
+	go func() {
+		defer close(forgotten)
+		c.want(200, "DELETE", path, nil, nil)
+	}()
+	select { // it has to wait
+	case <-forgotten:
+	case <-time.After(100 * time.Millisecond):
+	}
+	asked := oauth2.Config{ClientID: agreed.ClientID, ClientSecret: clientSecret, Endpoint: oauth2.Endpoint{TokenURL: agreed.Issuer + "/token"}}
+	got, err := asked.TokenSource(t.Context(), &oauth2.Token{RefreshToken: agreed.Refresh.Reveal()}).Token()
+	if err == nil {
+		_, err = p.store.RenewConsent(t.Context(), m, agreed.Refresh, store.Secret(got.RefreshToken))
+	}
+	release()
+	<-forgotten
+	if n := provider.Refreshes(); err != nil || n != 0 {
+		t.Errorf("%d agreements that nobody uses stay at the provider (%v)", n, err)
 	}
 }

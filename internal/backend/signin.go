@@ -139,6 +139,11 @@ func (l *Local) ForgetConsent(ctx context.Context, q control.SignInQuery) (told 
 		return false, err
 	}
 	m := store.Mailbox{Domain: server.SignIn.Domain, Side: store.Side(server.SignIn.Side), Login: q.Mailbox}
+	release, err := l.Store.HoldConsent(ctx, m) // what is being exchanged is known to nobody yet
+	if err != nil {
+		return false, err
+	}
+	defer release()
 	agreed, err := l.Store.Consent(ctx, m)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, control.UsageError(fmt.Errorf("the owner of %q has not agreed to anything", q.Mailbox))
