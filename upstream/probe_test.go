@@ -10,6 +10,7 @@ import (
 
 	"postferry/config"
 	"postferry/internal/lab"
+	"postferry/internal/lab/script"
 	"postferry/upstream/link"
 )
 
@@ -50,7 +51,7 @@ func TestProbeFails(t *testing.T) {
 	if got, err := Probe(t.Context(), server, testOptions(t)); err == nil || got.Greeting != "" {
 		t.Errorf("TLS with plain text: %+v, %v", got, err)
 	}
-	plain := lab.Script(t, lab.ScriptOptions{}, "S: * OK [CAPABILITY IMAP4rev1] plain only")
+	plain := script.Start(t, script.Options{}, "S: * OK [CAPABILITY IMAP4rev1] plain only")
 	server = plain.Server()
 	server.Security = config.StartTLS
 	if got, err := Probe(t.Context(), server, testOptions(t)); !errors.Is(err, link.ErrNoTLS) || got.Greeting != "plain only" {

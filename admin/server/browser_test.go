@@ -11,7 +11,7 @@ import (
 	"postferry/admin"
 	"postferry/admin/access"
 	"postferry/discover"
-	"postferry/internal/lab"
+	"postferry/internal/lab/browser"
 	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
@@ -73,7 +73,7 @@ func TestPagesInABrowser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := lab.StartBrowser(t)
+	b := browser.Start(t)
 	b.Open(link)
 	look(t, b, "welcome")
 	b.Fill("#name", "anna")
@@ -125,7 +125,7 @@ func TestPagesInABrowser(t *testing.T) {
 }
 
 // customer looks at the servers of a domain with accounts as whoever looks after it alone does.
-func customer(t *testing.T, p *page, b *lab.Browser) {
+func customer(t *testing.T, p *page, b *browser.Browser) {
 	t.Helper()
 	if _, err := p.app.Access.PutAdmin(t.Context(), access.CommandLine(), "carol", "a.example", testPassword); err != nil {
 		t.Fatal(err)
@@ -146,7 +146,7 @@ func customer(t *testing.T, p *page, b *lab.Browser) {
 }
 
 // narrow looks at a page on a phone.
-func narrow(t *testing.T, b *lab.Browser, name string) {
+func narrow(t *testing.T, b *browser.Browser, name string) {
 	t.Helper()
 	b.Shot(name + "-phone")
 	if wide := b.Overflow(); wide > 0 {
@@ -155,7 +155,7 @@ func narrow(t *testing.T, b *lab.Browser, name string) {
 }
 
 // look takes pictures of a page and says what is wrong with it.
-func look(t *testing.T, b *lab.Browser, name string) {
+func look(t *testing.T, b *browser.Browser, name string) {
 	t.Helper()
 	b.Screen(1280, 900, false)
 	b.Accessible(name)
@@ -181,7 +181,7 @@ func TestLiveInABrowser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := lab.StartBrowser(t)
+	b := browser.Start(t)
 	b.Open(link)
 	b.Fill("#name", "anna")
 	b.Fill("#password", testPassword)

@@ -12,17 +12,17 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"postferry/admin/access"
-	"postferry/internal/lab"
+	"postferry/internal/lab/browser"
 	"postferry/store"
 )
 
 // entered is a browser in which somebody has logged in who looks after everything.
-func (p *page) entered() *lab.Browser {
+func (p *page) entered() *browser.Browser {
 	p.t.Helper()
 	if _, err := p.app.Access.PutAdmin(p.t.Context(), access.CommandLine(), "anna", "", testPassword); err != nil {
 		p.t.Fatal(err)
 	}
-	b := lab.StartBrowser(p.t)
+	b := browser.Start(p.t)
 	b.Open(p.URL() + "/login")
 	b.Fill("#name", "anna")
 	b.Fill("#password", testPassword)

@@ -10,6 +10,7 @@ import (
 	"postferry/admin"
 	"postferry/admin/access"
 	"postferry/internal/lab"
+	"postferry/internal/lab/browser"
 	"postferry/store"
 )
 
@@ -126,7 +127,7 @@ func (c *caller) serversForm() url.Values {
 	if got.StatusCode != 200 {
 		c.t.Fatalf("the form: %s", got.Status)
 	}
-	return lab.Form(c.t, got.text, "/domains")
+	return browser.Form(c.t, got.text, "/domains")
 }
 
 // sendForm sends a form with changes.
@@ -231,7 +232,7 @@ func TestFormKeepsMistakes(t *testing.T) {
 	status, text := b.sendForm(b.serversForm(), map[string]string{"new_fingerprint": "nonsense"})
 	shows(t, "a wrong fingerprint", status, 422, text, "Fingerprint of the new server: this is not a SHA-256", "nonsense")
 	c.want(200, "PUT", aDomain, map[string]any{"enrol": false}, nil) // meanwhile
-	status, text = b.sendForm(lab.Form(t, text, "/domains"), map[string]string{"new_fingerprint": otherPin})
+	status, text = b.sendForm(browser.Form(t, text, "/domains"), map[string]string{"new_fingerprint": otherPin})
 	shows(t, "the right one", status, 200, text, "The servers were changed")
 	var d admin.DomainView
 	c.want(200, "GET", aDomain, nil, &d)

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"postferry/admin"
-	"postferry/internal/lab"
+	"postferry/internal/lab/browser"
 	"postferry/store"
 )
 
@@ -158,7 +158,7 @@ func TestScheduleKeepsTheRest(t *testing.T) {
 	} {
 		c.want(200, "PUT", path, whole, nil)
 		got := b.do("GET", "/d/a.example", nil)
-		values := lab.Form(t, got.text, "/d/a.example/schedule")
+		values := browser.Form(t, got.text, "/d/a.example/schedule")
 		for field, value := range x.form {
 			if values.Set(field, value); value == "-" {
 				values.Del(field)

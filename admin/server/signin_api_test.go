@@ -12,7 +12,7 @@ import (
 	"postferry/admin"
 	"postferry/admin/access"
 	"postferry/internal/demo/clouds"
-	"postferry/internal/lab"
+	"postferry/internal/lab/browser"
 	"postferry/store"
 )
 
@@ -109,7 +109,7 @@ func TestConnectFormKeepsTheRest(t *testing.T) {
 		var before, after admin.SignInView
 		in["method"] = method
 		c.want(200, "PUT", path, in, &before)
-		values := lab.Form(t, b.do("GET", "/d/c.example/connect", nil).text, "/d/c.example/connect")
+		values := browser.Form(t, b.do("GET", "/d/c.example/connect", nil).text, "/d/c.example/connect")
 		values.Set("do", "save")
 		status, _, text := b.send("/d/c.example/connect", "application/x-www-form-urlencoded", strings.NewReader(values.Encode()))
 		if c.want(200, "GET", path, nil, &after); status != 200 || !reflect.DeepEqual(before, after) {

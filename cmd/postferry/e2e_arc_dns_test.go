@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"net"
 
-	"postferry/internal/lab"
+	"postferry/internal/lab/nameserver"
 )
 
 // records are the names of both domains: where their mail programs and their mail go.
@@ -25,7 +25,7 @@ func (a *browserArc) records(clients, mx bool) (all []string) {
 }
 
 // tell makes DNS tell something else; resolvers go on with what they remember, but for those that are named.
-func (a *browserArc) tell(clients, mx bool, anew ...*lab.Resolver) {
+func (a *browserArc) tell(clients, mx bool, anew ...*nameserver.Resolver) {
 	a.t.Helper()
 	a.zone.Tell(a.records(clients, mx)...)
 	for _, r := range anew {

@@ -16,6 +16,8 @@ import (
 
 	"postferry/config"
 	"postferry/internal/lab"
+	"postferry/internal/lab/browser"
+	"postferry/internal/lab/nameserver"
 	"postferry/stage"
 )
 
@@ -65,12 +67,12 @@ type browserArc struct {
 	logins    []string
 	pair      *pair
 	old, new  *lab.Faulty // the ways to the servers
-	zone      *lab.Zone
-	resolvers [3]*lab.Resolver
+	zone      *nameserver.Zone
+	resolvers [3]*nameserver.Resolver
 	goOn      func()                    // lets the last resolver's time go on
 	held      atomic.Pointer[time.Time] // the time by which domains are assessed; nil for the true one
 	daemon    *pageDaemon
-	b         *lab.Browser
+	b         *browser.Browser
 }
 
 // startBrowserArc starts all there is, and opens the page for the first time.
@@ -90,9 +92,9 @@ func startBrowserArc(t *testing.T) *browserArc {
 		a.pair.old.FillMaildir(login, "INBOX.Projekte", lab.Generate(uint64(100+i), arcFolder, 3000))
 	}
 	a.old, a.new = lab.FaultLineAt(t, arcOld, a.pair.old.IMAPS, nil), lab.FaultLineAt(t, arcNew, a.pair.new.IMAP, nil)
-	a.zone = lab.StartZone(t, a.records(false, false)...)
+	a.zone = nameserver.StartZone(t, a.records(false, false)...)
 	for i := range a.resolvers {
-		a.resolvers[i] = lab.StartResolver(t, a.zone)
+		a.resolvers[i] = nameserver.StartResolver(t, a.zone)
 	}
 	a.openPage()
 	return a

@@ -8,6 +8,8 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"postferry/internal/lab"
+	"postferry/internal/lab/browser"
+	"postferry/internal/lab/nameserver"
 )
 
 const (
@@ -48,7 +50,7 @@ type browserMove struct {
 	logins []string // the last one is moved by POP3
 	narrow *narrow  // the way to the new server
 	daemon *pageDaemon
-	b      *lab.Browser
+	b      *browser.Browser
 }
 
 func startMove(t *testing.T) *browserMove {
@@ -59,7 +61,7 @@ func startMove(t *testing.T) *browserMove {
 		m.pair.old.FillMaildir(login, "INBOX.Projekte", lab.Generate(uint64(10+i), browserFolder, 3000))
 	}
 	m.narrow = narrowWay(t, m.pair.new.IMAP)
-	zone := lab.StartZone(t,
+	zone := nameserver.StartZone(t,
 		"_imaps._tcp.example.com. 300 IN SRV 0 0 "+portOf(t, m.pair.old.IMAPS)+" localhost.",
 		"example.com. 300 IN MX 10 localhost.",
 		"_pop3s._tcp.pop.example. 300 IN SRV 0 0 "+portOf(t, m.pair.old.POP3S)+" localhost.",

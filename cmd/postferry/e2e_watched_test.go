@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"postferry/internal/lab"
+	"postferry/internal/lab/nameserver"
 	"postferry/store"
 )
 
@@ -38,7 +39,7 @@ func TestManyWatched(t *testing.T) {
 		p.old.FillMaildir(login, "INBOX", lab.Generate(uint64(i), 2, 1000))
 	}
 	p.more = fmt.Sprintf("[watch]\nconnections = %d", n)
-	d := newPageDaemon(t, lab.StartZone(t).Addr, p.config())
+	d := newPageDaemon(t, nameserver.StartZone(t).Addr, p.config())
 	takeOverAll(t, d.config, logins...)
 	d.start()
 	eventually(t, "all is copied", func() bool {

@@ -14,6 +14,7 @@ import (
 	"postferry/internal/control"
 	"postferry/internal/demo/servers"
 	"postferry/internal/lab"
+	"postferry/internal/lab/nameserver"
 	"postferry/lifecycle"
 	"postferry/store"
 )
@@ -23,7 +24,7 @@ import (
 // begun, or none, one report and no word with the old server.
 func TestFinishKilledAtEveryStep(t *testing.T) {
 	t.Parallel()
-	k := &killedFinish{servers: memoryPair(t), zone: lab.StartZone(t)}
+	k := &killedFinish{servers: memoryPair(t), zone: nameserver.StartZone(t)}
 	k.record(t)
 	names := make([]string, len(k.moments))
 	for i, m := range k.moments {
@@ -43,7 +44,7 @@ func TestFinishKilledAtEveryStep(t *testing.T) {
 // killedFinish is an end of a move, moment by moment.
 type killedFinish struct {
 	servers *servers.Pair
-	zone    *lab.Zone
+	zone    *nameserver.Zone
 	daemon  *daemon
 	moments []killedMoment
 }
@@ -68,9 +69,9 @@ func memoryPair(t *testing.T) *servers.Pair {
 func (k *killedFinish) newDaemon(t *testing.T) (p *pageDaemon, old *lab.Faulty) {
 	t.Helper()
 	old = lab.FaultLine(t, k.servers.Old.Addr().String(), nil)
-	p = newPageDaemon(t, lab.StartResolver(t, k.zone).Addr, fmt.Sprintf("state = %q\n[admin]\nlisten = \"\"\n[proxy]\nimaps = \"127.0.0.1:0\"\nimap = \"\"\n"+
+	p = newPageDaemon(t, nameserver.StartResolver(t, k.zone).Addr, fmt.Sprintf("state = %q\n[admin]\nlisten = \"\"\n[proxy]\nimaps = \"127.0.0.1:0\"\nimap = \"\"\n"+
 		"[[domain]]\nname = \"example.org\"\nold = \"imap+insecure://%s\"\nnew = %q\n", t.TempDir(), old.Addr, k.servers.New.URL()))
-	p.dns = append(p.dns, lab.StartResolver(t, k.zone).Addr)
+	p.dns = append(p.dns, nameserver.StartResolver(t, k.zone).Addr)
 	return p, old
 }
 

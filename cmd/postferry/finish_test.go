@@ -11,17 +11,17 @@ import (
 	"github.com/emersion/go-imap/v2/imapclient"
 
 	"postferry/internal/demo/servers"
-	"postferry/internal/lab"
+	"postferry/internal/lab/nameserver"
 	"postferry/stage"
 	"postferry/store"
 	"postferry/store/bolt"
 )
 
 // arcServers are the demo's servers, with DNS beside them: two resolvers that remember nothing.
-func arcServers(t *testing.T) (zone *lab.Zone, config, list string) {
+func arcServers(t *testing.T) (zone *nameserver.Zone, config, list string) {
 	t.Helper()
-	zone = lab.StartZone(t)
-	addrs := []string{lab.StartResolver(t, zone).Addr, lab.StartResolver(t, zone).Addr}
+	zone = nameserver.StartZone(t)
+	addrs := []string{nameserver.StartResolver(t, zone).Addr, nameserver.StartResolver(t, zone).Addr}
 	_, config, list = memoryServers(t, 0)
 	text, err := os.ReadFile(config)
 	if err != nil {

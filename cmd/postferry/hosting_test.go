@@ -16,6 +16,7 @@ import (
 	"github.com/emersion/go-imap/v2/imapclient"
 
 	"postferry/internal/lab"
+	"postferry/internal/lab/browser"
 )
 
 // hosting is a provider's Postferry: the domains come by the import page, and some
@@ -136,7 +137,7 @@ func (b *formBrowser) servers(domain string) url.Values {
 	if status != http.StatusOK {
 		b.t.Fatalf("the form: %d\n%s", status, text)
 	}
-	return lab.Form(b.t, text, "/domains")
+	return browser.Form(b.t, text, "/domains")
 }
 
 // catcher is a server that takes down what it is told and who comes.

@@ -12,6 +12,7 @@ import (
 
 	"postferry/config"
 	"postferry/internal/lab"
+	"postferry/internal/lab/browser"
 )
 
 // pageDaemon is a daemon in this process, so that a test can say which DNS it asks.
@@ -74,9 +75,9 @@ func (p *pageDaemon) start() {
 }
 
 // enter opens the page for the first time in a browser, and makes the first administrator.
-func (p *pageDaemon) enter() *lab.Browser {
+func (p *pageDaemon) enter() *browser.Browser {
 	p.t.Helper()
-	b := lab.StartBrowser(p.t)
+	b := browser.Start(p.t)
 	link, err := p.d.page.NewLink(p.t.Context())
 	if err != nil {
 		p.t.Fatal(err)
@@ -91,7 +92,7 @@ func (p *pageDaemon) enter() *lab.Browser {
 }
 
 // endClean ends the daemon, and wants neither its log nor the browser's console to complain.
-func (p *pageDaemon) endClean(b *lab.Browser) {
+func (p *pageDaemon) endClean(b *browser.Browser) {
 	p.t.Helper()
 	for _, line := range b.Complaints() {
 		p.t.Errorf("the console says %s", line)

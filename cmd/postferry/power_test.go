@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"postferry/internal/lab"
+	"postferry/internal/lab/powercut"
 	"postferry/store"
 	"postferry/store/bolt"
 )
@@ -52,19 +53,19 @@ func TestIntentsReachDiskFirst(t *testing.T) {
 		t.Run(caps, func(t *testing.T) {
 			server, config := powerPair(t, caps)
 			dir := filepath.Join(filepath.Dir(config), "state")
-			disk, again := lab.NewDisk(t, dir), lab.NewDisk(t, dir)
+			disk, again := powercut.NewDisk(t, dir), powercut.NewDisk(t, dir)
 			exe, err := os.Executable()
 			if err != nil {
 				t.Fatal(err)
 			}
 			cmd := exec.CommandContext(t.Context(), exe, "sync", "-c", config)
 			cmd.Env = append(os.Environ(), runEnv+"=1")
-			recording := lab.Record(t, cmd, dir)
+			recording := powercut.Record(t, cmd, dir)
 			port := server.Server().Port
 			if err := intentsFirst(t, disk, recording, port, dir); err != nil {
 				t.Error(err)
 			}
-			if err := intentsFirst(t, again, recording.Without(lab.FileSynced), port, dir); err == nil {
+			if err := intentsFirst(t, again, recording.Without(powercut.FileSynced), port, dir); err == nil {
 				t.Error("without the calls that sync all is on the disk in time as well")
 			}
 		})
@@ -72,7 +73,7 @@ func TestIntentsReachDiskFirst(t *testing.T) {
 }
 
 // intentsFirst says which message was sent, in part at least, before its intent was on the disk.
-func intentsFirst(t *testing.T, disk *lab.Disk, r *lab.Recording, port int, dir string) error {
+func intentsFirst(t *testing.T, disk *powercut.Disk, r *powercut.Recording, port int, dir string) error {
 	t.Helper()
 	sent := appendsOf(r, port)
 	want, seen, looked := 0, 0, 0
@@ -109,14 +110,14 @@ var (
 )
 
 // appendsOf are the APPEND commands that went to a port, in the order of their beginnings.
-func appendsOf(r *lab.Recording, port int) (all []sentAppend) {
+func appendsOf(r *powercut.Recording, port int) (all []sentAppend) {
 	type stream struct {
 		text  []byte
 		calls []int // of each octet
 	}
 	streams := map[int]*stream{}
 	for i, c := range r.Calls {
-		if c.Kind != lab.Sent || c.Port != port {
+		if c.Kind != powercut.Sent || c.Port != port {
 			continue
 		}
 		if streams[c.Conn] == nil {
@@ -140,7 +141,7 @@ func appendsOf(r *lab.Recording, port int) (all []sentAppend) {
 }
 
 // certainlyKnown are the marks of the messages of which the disk holds an intent or a proof for certain.
-func certainlyKnown(t *testing.T, disk *lab.Disk, dir string) map[string]bool {
+func certainlyKnown(t *testing.T, disk *powercut.Disk, dir string) map[string]bool {
 	t.Helper()
 	left := t.TempDir()
 	disk.Certain(t, dir, left)

@@ -16,6 +16,7 @@ import (
 	"github.com/emersion/go-imap/v2/imapclient"
 
 	"postferry/config"
+	"postferry/internal/lab/loopback"
 )
 
 // courierCapability is what Debian's /etc/courier/imapd announces.
@@ -62,9 +63,9 @@ func StartCourier(tb testing.TB, users ...User) *Courier {
 	})
 	c.AddUser(users...)
 	c.startMonitor()
-	r := newRelay(tb, c.serve)
-	c.IMAP = r.addr
-	r.start()
+	r := loopback.NewServer(tb, c.serve)
+	c.IMAP = r.Addr
+	r.Start()
 	return c
 }
 

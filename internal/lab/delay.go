@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"postferry/internal/lab/loopback"
 )
 
 // Delay is a long line to a server: every octet arrives one delay later, as
@@ -17,7 +19,7 @@ type Delay struct {
 	// Addr is where clients connect, host:port.
 	Addr string
 
-	relay  *relay
+	relay  *loopback.Server
 	target string
 	delay  atomic.Int64 // time.Duration, one way
 }
@@ -41,9 +43,9 @@ func DelayLine(tb testing.TB, target string, oneWay time.Duration) *Delay {
 	tb.Helper()
 	d := &Delay{target: target}
 	d.Set(oneWay)
-	d.relay = newRelay(tb, d.serve)
-	d.relay.start()
-	d.Addr = d.relay.addr
+	d.relay = loopback.NewServer(tb, d.serve)
+	d.relay.Start()
+	d.Addr = d.relay.Addr
 	return d
 }
 
@@ -64,12 +66,12 @@ func (d *Delay) serve(ctx context.Context, client *net.TCPConn, _ int) {
 	if !sleep(ctx, connected) {
 		return
 	}
-	server, err := d.relay.dial(ctx, d.target)
+	server, err := d.relay.Dial(ctx, d.target)
 	if err != nil {
-		reset(client) // too late to refuse the connection
+		loopback.Reset(client) // too late to refuse the connection
 		return
 	}
-	defer d.relay.untrack(server)
+	defer d.relay.Untrack(server)
 	toClient := make(chan chunk, chunkQueue)
 	wg.Go(func() { d.read(ctx, server, toClient) })
 	var writers sync.WaitGroup
@@ -116,7 +118,7 @@ func write(ctx context.Context, dst *net.TCPConn, queue <-chan chunk) {
 			return
 		}
 		if c.reset {
-			reset(dst)
+			loopback.Reset(dst)
 			return
 		}
 		if len(c.data) == 0 {
@@ -124,8 +126,24 @@ func write(ctx context.Context, dst *net.TCPConn, queue <-chan chunk) {
 			return
 		}
 		if _, err := dst.Write(c.data); err != nil {
-			reset(dst)
+			loopback.Reset(dst)
 			return
 		}
+	}
+}
+
+// sleep waits until t; false if ctx ended first.
+func sleep(ctx context.Context, t time.Time) bool {
+	wait := time.Until(t)
+	if wait <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }

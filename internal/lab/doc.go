@@ -28,6 +28,7 @@
 //	})
 //	domain.Old = lab.At(old.Insecure(), broken.Addr)
 //
-// For what no real server does there are Script, which plays a transcript, and
-// Odd, a server in memory whose oddities can be switched on; StartPOP3 is the same for POP3.
+// For what no real server does there are package script, which plays a transcript, and Odd, a
+// server in memory whose oddities can be switched on; StartPOP3 is the same for POP3. What tests
+// need besides mail servers is in packages of its own: browser, nameserver and powercut.
 package lab

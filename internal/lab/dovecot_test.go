@@ -23,6 +23,8 @@ import (
 	"github.com/emersion/go-imap/v2/imapclient"
 
 	"postferry/config"
+
+	"postferry/internal/lab/loopback"
 )
 
 func TestDovecotServesEveryFormat(t *testing.T) {
@@ -98,8 +100,8 @@ func TestDovecotServesPOP3(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer secured.Close()
-	for _, conn := range []net.Conn{dial(t, d.POP3), secured} {
-		say(t, conn, "USER "+anna+"\r\nPASS x\r\nSTAT\r\nQUIT\r\n")
+	for _, conn := range []net.Conn{loopback.Dial(t, d.POP3), secured} {
+		loopback.Say(t, conn, "USER "+anna+"\r\nPASS x\r\nSTAT\r\nQUIT\r\n")
 		answer, err := io.ReadAll(conn)
 		if err != nil || !strings.Contains(string(answer), "+OK 2 1200\r\n") {
 			t.Errorf("%q, %v", answer, err)
@@ -138,8 +140,8 @@ func TestDovecotTakesOddLogins(t *testing.T) {
 // rawLogin logs in with literals, which carry any octet.
 func rawLogin(t *testing.T, addr string, u User) error {
 	t.Helper()
-	c := dial(t, addr)
-	say(t, c, fmt.Sprintf("a LOGIN {%d+}\r\n%s {%d+}\r\n%s\r\n", len(u.Login), u.Login, len(u.Password), u.Password))
+	c := loopback.Dial(t, addr)
+	loopback.Say(t, c, fmt.Sprintf("a LOGIN {%d+}\r\n%s {%d+}\r\n%s\r\n", len(u.Login), u.Login, len(u.Password), u.Password))
 	in := bufio.NewReader(c)
 	for {
 		line, err := in.ReadString('\n')
@@ -177,7 +179,7 @@ func TestDovecotComesBack(t *testing.T) {
 	d.FillMaildir(anna, "INBOX", Generate(1, 3, 600))
 	before, addr := d.Snapshot(anna), d.IMAP
 	for name, end := range map[string]func(){"stop": d.Stop, "kill": d.KillAll, "nothing": func() {}} {
-		open := dial(t, d.IMAP)
+		open := loopback.Dial(t, d.IMAP)
 		end()
 		if _, err := net.Dial("tcp", addr); name != "nothing" && err == nil {
 			t.Errorf("%s: still there", name)

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"postferry/internal/lab/loopback"
 )
 
 // FaultKind is what goes wrong.
@@ -47,7 +49,7 @@ type Faulty struct {
 	Addr string
 
 	tb       testing.TB
-	relay    *relay
+	relay    *loopback.Server
 	target   string
 	plan     func(conn int) Plan
 	hang     *gate // shut: nothing moves
@@ -62,7 +64,7 @@ type Faulty struct {
 // once. nil: nothing happens by itself.
 func FaultLine(tb testing.TB, target string, plan func(conn int) Plan) *Faulty {
 	tb.Helper()
-	return FaultLineAt(tb, loopback, target, plan)
+	return FaultLineAt(tb, loopback.Address, target, plan)
 }
 
 // FaultLineAt is FaultLine at another loopback address, such as 127.0.0.2: the
@@ -73,20 +75,20 @@ func FaultLineAt(tb testing.TB, host, target string, plan func(conn int) Plan) *
 		plan = func(int) Plan { return Plan{} }
 	}
 	f := &Faulty{tb: tb, target: target, plan: plan, hang: newGate(), greeting: newGate()}
-	f.relay = newRelayAt(tb, host, f.serve)
-	f.relay.start()
-	f.Addr = f.relay.addr
+	f.relay = loopback.NewServerAt(tb, host, f.serve)
+	f.relay.Start()
+	f.Addr = f.relay.Addr
 	return f
 }
 
 // CutAll resets every open connection now; new ones are let through.
-func (f *Faulty) CutAll() { f.relay.resetAll() }
+func (f *Faulty) CutAll() { f.relay.ResetAll() }
 
 // Refuse makes the system refuse new connections, or lets them through again
 // at the same address. Open ones go on.
 func (f *Faulty) Refuse(on bool) {
 	f.tb.Helper()
-	if err := f.relay.refuse(on); err != nil {
+	if err := f.relay.Refuse(on); err != nil {
 		f.tb.Fatalf("lab: fault line: %v", err)
 	}
 }
@@ -107,9 +109,7 @@ func (f *Faulty) Strikes() int { return int(f.strikes.Load()) }
 
 // Connections counts the connections accepted so far.
 func (f *Faulty) Connections() int {
-	f.relay.mu.Lock()
-	defer f.relay.mu.Unlock()
-	return f.relay.accepted
+	return f.relay.Accepted()
 }
 
 func (f *Faulty) serve(ctx context.Context, client *net.TCPConn, number int) {
@@ -118,12 +118,12 @@ func (f *Faulty) serve(ctx context.Context, client *net.TCPConn, number int) {
 	if f.hang.wait(ctx) != nil {
 		return
 	}
-	server, err := f.relay.dial(ctx, f.target)
+	server, err := f.relay.Dial(ctx, f.target)
 	if err != nil {
-		reset(client) // too late to refuse the connection
+		loopback.Reset(client) // too late to refuse the connection
 		return
 	}
-	defer f.relay.untrack(server)
+	defer f.relay.Untrack(server)
 	var cut atomic.Bool
 	there := &pump{line: f, src: client, dst: server, fault: plan.ToServer, count: &f.toServer, quota: &f.quota, cut: &cut}
 	back := &pump{line: f, src: server, dst: client, fault: plan.ToClient, count: &f.toClient, quota: new(quota), cut: &cut}
@@ -167,7 +167,7 @@ func (p *pump) run(ctx context.Context) {
 			p.drain()
 			return
 		case failed != nil:
-			reset(p.src)
+			loopback.Reset(p.src)
 			return
 		}
 		if errors.Is(err, io.EOF) {
@@ -175,7 +175,7 @@ func (p *pump) run(ctx context.Context) {
 			return
 		}
 		if err != nil {
-			reset(p.dst)
+			loopback.Reset(p.dst)
 			return
 		}
 	}
@@ -252,8 +252,8 @@ func (p *pump) strike(ctx context.Context) {
 	case Stall:
 		<-ctx.Done()
 	case Reset:
-		reset(p.dst)
-		reset(p.src)
+		loopback.Reset(p.dst)
+		loopback.Reset(p.src)
 	case Cut:
 		// A close with octets unread would send RST, and the receiver might
 		// lose what it was just sent: say FIN and drain.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"postferry/config"
+	"postferry/internal/lab/loopback"
 )
 
 // OddCaps are the capabilities of an Odd server that is given no others.
@@ -68,7 +69,7 @@ type Odd struct {
 	Addr string
 
 	tb    testing.TB
-	relay *relay
+	relay *loopback.Server
 	asked sync.Mutex // held while a function of opt runs
 
 	mu       sync.Mutex
@@ -163,10 +164,10 @@ func StartOdd(tb testing.TB, opt OddOptions) *Odd {
 	}
 	o := &Odd{tb: tb, opt: opt, folders: map[string]*oddFolder{}, validity: 1000}
 	o.Create("INBOX")
-	o.relay = newRelay(tb, o.serve)
-	tb.Cleanup(o.relay.finish)
-	o.Addr = o.relay.addr
-	o.relay.start()
+	o.relay = loopback.NewServer(tb, o.serve)
+	tb.Cleanup(o.relay.Finish)
+	o.Addr = o.relay.Addr
+	o.relay.Start()
 	return o
 }
 
@@ -347,9 +348,7 @@ func (o *Odd) Changes() []string {
 
 // Connections counts the connections so far.
 func (o *Odd) Connections() int {
-	o.relay.mu.Lock()
-	defer o.relay.mu.Unlock()
-	return o.relay.accepted
+	return o.relay.Accepted()
 }
 
 func (o *Odd) serve(_ context.Context, conn *net.TCPConn, number int) {
@@ -373,8 +372,11 @@ func (o *Odd) serve(_ context.Context, conn *net.TCPConn, number int) {
 	}
 }
 
+// writePatience bounds how long a client is waited for that does not read.
+const writePatience = 10 * time.Second
+
 // say sends text. An error shows when the next command is read.
 func (c *OddConn) say(text string) {
-	_ = c.conn.SetWriteDeadline(time.Now().Add(scriptPatience))
+	_ = c.conn.SetWriteDeadline(time.Now().Add(writePatience))
 	_, _ = c.conn.Write([]byte(text))
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"postferry/config"
+	"postferry/internal/lab/loopback"
 )
 
 // POP3Oddities are what is peculiar about a POP3 server. The zero value is one
@@ -58,7 +59,7 @@ type POP3Server struct {
 	// Addr is host:port.
 	Addr string
 
-	relay *relay
+	relay *loopback.Server
 
 	mu       sync.Mutex
 	odd      POP3Oddities
@@ -72,10 +73,10 @@ type POP3Server struct {
 func StartPOP3(tb testing.TB, odd POP3Oddities, mails ...POP3Mail) *POP3Server {
 	tb.Helper()
 	s := &POP3Server{odd: odd, mails: mails}
-	s.relay = newRelay(tb, s.serve)
-	tb.Cleanup(s.relay.finish)
-	s.Addr = s.relay.addr
-	s.relay.start()
+	s.relay = loopback.NewServer(tb, s.serve)
+	tb.Cleanup(s.relay.Finish)
+	s.Addr = s.relay.Addr
+	s.relay.Start()
 	return s
 }
 

@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"postferry/internal/lab/loopback"
 )
 
 // account is the local account the servers run as: the one running the tests,
@@ -224,7 +226,7 @@ func freePorts(tb testing.TB, addrs ...*string) {
 	tb.Helper()
 	var held []net.Listener
 	for _, addr := range addrs {
-		l := listen(tb, loopback)
+		l := loopback.Listen(tb, loopback.Address)
 		held = append(held, l)
 		*addr = l.Addr().String()
 	}

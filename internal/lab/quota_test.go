@@ -5,6 +5,8 @@ import (
 	"io"
 	"testing"
 	"time"
+
+	"postferry/internal/lab/loopback"
 )
 
 // TestStopAfter stops three connections together at an octet; what comes back
@@ -17,7 +19,7 @@ func TestStopAfter(t *testing.T) {
 		stopped, resume := line.StopAfter(n)
 		back := make(chan int, 3)
 		for range 3 {
-			c := dial(t, line.Addr)
+			c := loopback.Dial(t, line.Addr)
 			go func() {
 				_, _ = c.Write(data) // that it came is seen below
 				_ = c.CloseWrite()

@@ -8,8 +8,14 @@ import (
 
 const module = "postferry"
 
-// lab is for tests and benchmarks only.
+// lab is for tests and benchmarks only, with what is below it.
 const lab = "internal/lab"
+
+// loopback is what servers of the lab listen with.
+const loopback = lab + "/loopback"
+
+// inLab says whether a package is a part of the lab.
+func inLab(there string) bool { return there == lab || strings.HasPrefix(there, lab+"/") }
 
 // throttle is what both doors to the outside have against guessing.
 const throttle = "internal/throttle"
@@ -124,8 +130,13 @@ func allowed() map[string][]string {
 		boltRows:             {"store", "store/seal", reasons},
 		"store/storetest":    {"store", reasons},
 		"config":             {secret, asciifold},
-		lab:                  {"config"}, // it must stay an independent witness
+		lab:                  {loopback, "config"}, // it must stay an independent witness
 		"internal/lab/bench": {lab},
+		lab + "/browser":     {lab},
+		lab + "/nameserver":  {loopback},
+		lab + "/powercut":    nil,
+		lab + "/script":      {lab, loopback, "config"},
+		loopback:             nil,
 		throttle:             nil,
 		asciifold:            nil,
 		secret:               nil,
@@ -203,7 +214,7 @@ func offence(from, imported string, test bool) string {
 		return fmt.Sprintf("package %s has no place among the layers yet; give it one in %s/internal/layers", target, module)
 	case from == target, slices.Contains(rules[here], there):
 		return ""
-	case test && (there == lab || there == bolt || there == "store/storetest"):
+	case test && (inLab(there) || there == bolt || there == "store/storetest"):
 		return ""
 	case test && (there == transcripts || there == "upstream/pop3" || there == publicnet) && strings.HasPrefix(here, "upstream"):
 		return "" // conversations that were written down, and what both protocols have
@@ -221,8 +232,8 @@ func offence(from, imported string, test bool) string {
 		return "" // they see what the engine did
 	case there == bolt && here != "store":
 		return fmt.Sprintf("%s is for what puts the program together, and for tests: take an interface of package store, or one of your own", bolt)
-	case there == lab:
-		return fmt.Sprintf("%s is for tests and benchmarks; only _test.go files may import it", lab)
+	case inLab(there) && !inLab(here):
+		return fmt.Sprintf("%s is for tests and benchmarks; only _test.go files may import it", there)
 	case len(rules[here]) == 0:
 		return fmt.Sprintf("%s may import none of our packages, so not %s", here, there)
 	}

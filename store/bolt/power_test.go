@@ -19,7 +19,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"github.com/rs/zerolog"
 
-	"postferry/internal/lab"
+	"postferry/internal/lab/powercut"
 	"postferry/store"
 	"postferry/store/bolt/statedir"
 )
@@ -103,7 +103,7 @@ func powerBatch(ctx context.Context, b *Store, id store.AccountID, f store.Folde
 }
 
 // powerRecord is what a child with that task did, in the folder dir, which is gone.
-func powerRecord(t *testing.T, task string) (r *lab.Recording, dir string) {
+func powerRecord(t *testing.T, task string) (r *powercut.Recording, dir string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "state")
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -112,7 +112,7 @@ func powerRecord(t *testing.T, task string) (r *lab.Recording, dir string) {
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), childTask+"="+task, childDir+"="+dir)
 	cmd.Stderr = os.Stderr
-	r = lab.Record(t, cmd, dir)
+	r = powercut.Record(t, cmd, dir)
 	return r, dir
 }
 
@@ -128,7 +128,7 @@ func TestPowerCut(t *testing.T) {
 		t.Errorf("only %d power cuts", cuts)
 	}
 	// The same calls without those that sync: the test must find what is missing.
-	for _, kind := range []lab.CallKind{lab.FileSynced, lab.DirSynced} {
+	for _, kind := range []powercut.CallKind{powercut.FileSynced, powercut.DirSynced} {
 		if _, fault := powerFault(t, recording.Without(kind), dir); fault == nil {
 			t.Errorf("without the calls of kind %d that sync all is there as well", kind)
 		}
@@ -136,13 +136,13 @@ func TestPowerCut(t *testing.T) {
 }
 
 // powerFault lets the power fail until something is wrong afterwards.
-func powerFault(t *testing.T, r *lab.Recording, dir string) (cuts int, fault error) {
+func powerFault(t *testing.T, r *powercut.Recording, dir string) (cuts int, fault error) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(1, 2))
 	var sealed [][]byte // with the first key
-	disk, said, share := lab.NewDisk(t, t.TempDir()), "", float64(powerCuts)/float64(len(r.Calls))
+	disk, said, share := powercut.NewDisk(t, t.TempDir()), "", float64(powerCuts)/float64(len(r.Calls))
 	for i, c := range r.Calls {
-		if disk.Apply(c); c.Kind == lab.Sent {
+		if disk.Apply(c); c.Kind == powercut.Sent {
 			said += string(c.Data)
 		} else if (!disk.Uncertain() || random.Float64() > share) && i < len(r.Calls)-1 {
 			continue

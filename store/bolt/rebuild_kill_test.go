@@ -13,7 +13,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"postferry/internal/lab"
+	"postferry/internal/lab/powercut"
 	"postferry/store/bolt/statedir"
 	"postferry/store/seal"
 )
@@ -109,18 +109,18 @@ func TestRebuildPowerCut(t *testing.T) {
 		t.Errorf("only %d power cuts", cuts)
 	}
 	// The test must find what is missing. That the names are synced late does no harm: there are both databases.
-	if _, fault := rebuildFault(t, recording.Without(lab.FileSynced), dir); fault == nil {
+	if _, fault := rebuildFault(t, recording.Without(powercut.FileSynced), dir); fault == nil {
 		t.Error("without the calls that sync files all is there as well")
 	}
 }
 
 // rebuildFault lets the power fail until something is wrong afterwards.
-func rebuildFault(t *testing.T, r *lab.Recording, dir string) (cuts int, fault error) {
+func rebuildFault(t *testing.T, r *powercut.Recording, dir string) (cuts int, fault error) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(1, 2))
-	disk, said := lab.NewDisk(t, t.TempDir()), ""
+	disk, said := powercut.NewDisk(t, t.TempDir()), ""
 	for i, c := range r.Calls {
-		if disk.Apply(c); c.Kind == lab.Sent {
+		if disk.Apply(c); c.Kind == powercut.Sent {
 			said += string(c.Data)
 		}
 		contents, _, old := strings.Cut(said, "\n")

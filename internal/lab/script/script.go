@@ -1,4 +1,4 @@
-package lab
+package script
 
 import (
 	"context"
@@ -11,14 +11,16 @@ import (
 	"time"
 
 	"postferry/config"
+	"postferry/internal/lab"
+	"postferry/internal/lab/loopback"
 )
 
-// ScriptOptions say how a scripted server is reached.
-type ScriptOptions struct {
+// Options say how a scripted server is reached.
+type Options struct {
 	// TLS makes it speak TLS from the first octet, with a certificate of CA.
 	TLS bool
 	// CA issues the certificate, for TLS and STARTTLS; nil for a new authority.
-	CA *CA
+	CA *lab.CA
 }
 
 // Scripted is a server that plays a script to each connection.
@@ -26,10 +28,10 @@ type Scripted struct {
 	// Addr is host:port.
 	Addr string
 	// CA is the authority that issued the certificate.
-	CA *CA
+	CA *lab.CA
 
 	tb      testing.TB
-	relay   *relay
+	relay   *loopback.Server
 	tls     bool
 	config  *tls.Config
 	scripts [][]block
@@ -39,11 +41,11 @@ type Scripted struct {
 	heard  []string // all lines of all clients, in order
 }
 
-// scriptPatience bounds how long a client is waited for when a script expects
+// patience bounds how long a client is waited for when a script expects
 // something from it.
-const scriptPatience = 10 * time.Second
+const patience = 10 * time.Second
 
-// Script starts a server that plays a script. With one script every
+// Start starts a server that plays a script. With one script every
 // connection gets it; with several the first connection gets the first and so
 // on, and one connection more fails the test. So does everything a client says
 // that the script doesn't expect, and a script that isn't played to its end.
@@ -66,25 +68,25 @@ const scriptPatience = 10 * time.Second
 // {{1}} to {{9}} stand for what the expression's groups matched. What follows
 // an A up to the next C or A is its answer. After its last line a script waits
 // for the client to close.
-func Script(tb testing.TB, opt ScriptOptions, scripts ...string) *Scripted {
+func Start(tb testing.TB, opt Options, scripts ...string) *Scripted {
 	tb.Helper()
 	s := &Scripted{tb: tb, CA: opt.CA, tls: opt.TLS}
 	for i, text := range scripts {
 		blocks, err := parseScript(text)
 		if err != nil {
-			tb.Fatalf("lab: script %d: %v", i+1, err)
+			tb.Fatalf("script %d: %v", i+1, err)
 		}
 		s.scripts = append(s.scripts, blocks)
 	}
 	if s.CA == nil {
-		s.CA = NewCA(tb)
+		s.CA = lab.NewCA(tb)
 	}
 	s.config = &tls.Config{Certificates: []tls.Certificate{s.CA.Issue(tb)}}
 	tb.Cleanup(s.checkPlayed)
-	s.relay = newRelay(tb, s.serve)
-	tb.Cleanup(s.relay.finish)
-	s.Addr = s.relay.addr
-	s.relay.start()
+	s.relay = loopback.NewServer(tb, s.serve)
+	tb.Cleanup(s.relay.Finish)
+	s.Addr = s.relay.Addr
+	s.relay.Start()
 	return s
 }
 
@@ -92,9 +94,9 @@ func Script(tb testing.TB, opt ScriptOptions, scripts ...string) *Scripted {
 // text otherwise.
 func (s *Scripted) Server() config.Server {
 	if s.tls {
-		return At(config.Server{Security: config.ImplicitTLS, CA: s.CA.File}, s.Addr)
+		return lab.At(config.Server{Security: config.ImplicitTLS, CA: s.CA.File}, s.Addr)
 	}
-	return At(config.Server{Security: config.Insecure}, s.Addr)
+	return lab.At(config.Server{Security: config.Insecure}, s.Addr)
 }
 
 // Heard returns all lines clients have sent so far, without line ends and
@@ -114,7 +116,7 @@ func (s *Scripted) Connections() int {
 
 func (s *Scripted) checkPlayed() {
 	if n := s.Connections(); n < len(s.scripts) {
-		s.tb.Errorf("lab: script %d of %d was never played", n+1, len(s.scripts))
+		s.tb.Errorf("script %d of %d was never played", n+1, len(s.scripts))
 	}
 }
 
@@ -126,7 +128,7 @@ func (s *Scripted) serve(ctx context.Context, conn *net.TCPConn, number int) {
 		number = 0
 	}
 	if number >= len(s.scripts) {
-		s.tb.Errorf("lab: connection %d, but only %d scripts", number+1, len(s.scripts))
+		s.tb.Errorf("script: connection %d, but only %d scripts", number+1, len(s.scripts))
 		return
 	}
 	p := newPlayer(s, ctx, conn)
@@ -136,7 +138,7 @@ func (s *Scripted) serve(ctx context.Context, conn *net.TCPConn, number int) {
 		}
 	}
 	if err := p.play(s.scripts[number]); err != nil {
-		s.tb.Errorf("lab: script %d: %v", number+1, err)
+		s.tb.Errorf("script %d: %v", number+1, err)
 	}
 }
 

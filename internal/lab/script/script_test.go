@@ -1,4 +1,4 @@
-package lab
+package script
 
 import (
 	"crypto/tls"
@@ -13,6 +13,9 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
+
+	"postferry/internal/lab"
+	"postferry/internal/lab/loopback"
 )
 
 // witness is a test that may fail: it collects what goes wrong.
@@ -50,7 +53,7 @@ S: {{tag}} OK [CAPABILITY IMAP4rev1] welcome {{1}}
 `
 
 func TestScriptPlaysToARealClient(t *testing.T) {
-	s := Script(t, ScriptOptions{}, loginScript+`
+	s := Start(t, Options{}, loginScript+`
 A: {{tag}} NOOP
 S: {{tag}} OK still here
 C: {{tag}} APPEND "?box"? \{(\d+)\}
@@ -62,7 +65,7 @@ C: {{tag}} LOGOUT
 D: "* BYE\r\n{{tag}} OK bye\r\n"
 CLOSE
 `)
-	c := Login(t, s.Addr, "anna", "secret")
+	c := lab.Login(t, s.Addr, "anna", "secret")
 	if err := c.Noop().Wait(); err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +89,7 @@ CLOSE
 }
 
 func TestScriptSpeaksTLS(t *testing.T) {
-	s := Script(t, ScriptOptions{TLS: true}, loginScript)
+	s := Start(t, Options{TLS: true}, loginScript)
 	c, err := imapclient.DialTLS(s.Addr, &imapclient.Options{TLSConfig: &tls.Config{RootCAs: s.CA.Pool()}})
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +98,7 @@ func TestScriptSpeaksTLS(t *testing.T) {
 	if err := c.Login("anna", "secret").Wait(); err != nil {
 		t.Fatal(err)
 	}
-	s = Script(t, ScriptOptions{}, `
+	s = Start(t, Options{}, `
 S: * OK [CAPABILITY IMAP4rev1 STARTTLS] ready
 C: {{tag}} STARTTLS
 S: {{tag}} OK go
@@ -119,25 +122,25 @@ S: {{tag}} NO [AUTHENTICATIONFAILED] no
 }
 
 func TestScriptEnds(t *testing.T) {
-	s := Script(t, ScriptOptions{},
+	s := Start(t, Options{},
 		"S: * OK\nD: \"* 1 FETCH (BODY[] {5}\\r\\nab\"\nCLOSE",
 		"S: * OK\nC: a\nRESET",
 		"S: * OK\nHANG")
-	c := dial(t, s.Addr)
-	say(t, c, "unread")
+	c := loopback.Dial(t, s.Addr)
+	loopback.Say(t, c, "unread")
 	if got, err := io.ReadAll(c); string(got) != "* OK\r\n* 1 FETCH (BODY[] {5}\r\nab" || err != nil {
 		t.Errorf("CLOSE: %q, %v", got, err)
 	}
 	c.Close()
-	c = dial(t, s.Addr)
-	say(t, c, "a\r\n")
+	c = loopback.Dial(t, s.Addr)
+	loopback.Say(t, c, "a\r\n")
 	if _, err := io.ReadAll(c); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("RESET: %v", err)
 	}
-	c = dial(t, s.Addr)
-	say(t, c, "a NOOP\r\n")
-	hear(t, c, "* OK\r\n")
-	silent(t, c)
+	c = loopback.Dial(t, s.Addr)
+	loopback.Say(t, c, "a NOOP\r\n")
+	loopback.Hear(t, c, "* OK\r\n")
+	loopback.Silent(t, c)
 }
 
 func TestScriptFailsTheTest(t *testing.T) {
@@ -153,9 +156,9 @@ func TestScriptFailsTheTest(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := &witness{TB: t}
-			s := Script(w, ScriptOptions{}, tt.script)
-			c := dial(t, s.Addr)
-			say(t, c, tt.says)
+			s := Start(w, Options{}, tt.script)
+			c := loopback.Dial(t, s.Addr)
+			loopback.Say(t, c, tt.says)
 			if err := c.CloseWrite(); err != nil {
 				t.Fatal(err)
 			}
@@ -171,18 +174,18 @@ func TestScriptFailsTheTest(t *testing.T) {
 
 func TestScriptCountsConnections(t *testing.T) {
 	w := &witness{TB: t}
-	s := Script(w, ScriptOptions{}, "S: one", "S: two")
-	conn := dial(t, s.Addr)
-	hear(t, conn, "one\r\n")
+	s := Start(w, Options{}, "S: one", "S: two")
+	conn := loopback.Dial(t, s.Addr)
+	loopback.Hear(t, conn, "one\r\n")
 	conn.Close()
 	if got := w.finish(); !strings.Contains(got, "script 2 of 2 was never played") {
 		t.Errorf("failed with %q", got)
 	}
 	w = &witness{TB: t}
-	s = Script(w, ScriptOptions{}, "S: one", "S: two")
+	s = Start(w, Options{}, "S: one", "S: two")
 	var conns []net.Conn
 	for range 3 {
-		conns = append(conns, dial(t, s.Addr))
+		conns = append(conns, loopback.Dial(t, s.Addr))
 	}
 	for _, c := range conns {
 		if tcp, ok := c.(*net.TCPConn); ok {

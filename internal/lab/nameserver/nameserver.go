@@ -1,4 +1,4 @@
-package lab
+package nameserver
 
 import (
 	"net"
@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"postferry/internal/lab/loopback"
 )
 
 // Zone is a DNS server that answers with authority from the records it is told. It knows all
@@ -40,7 +42,7 @@ func (z *Zone) Tell(records ...string) {
 	for _, text := range records {
 		rr, err := dns.NewRR(text)
 		if err != nil {
-			z.tb.Fatalf("lab: DNS: %v", err)
+			z.tb.Fatalf("nameserver: DNS: %v", err)
 		}
 		all = append(all, rr)
 	}
@@ -142,9 +144,9 @@ func (r *Resolver) recall(q dns.Question) (found []dns.RR, rcode int) {
 // serveDNS answers questions over UDP until the test ends.
 func serveDNS(tb testing.TB, answer func(*dns.Msg)) (addr string) {
 	tb.Helper()
-	packets, err := net.ListenPacket("udp", net.JoinHostPort(loopback, "0"))
+	packets, err := net.ListenPacket("udp", net.JoinHostPort(loopback.Address, "0"))
 	if err != nil {
-		tb.Fatalf("lab: DNS: %v", err)
+		tb.Fatalf("nameserver: DNS: %v", err)
 	}
 	up, down := make(chan struct{}), make(chan struct{})
 	s := &dns.Server{PacketConn: packets, NotifyStartedFunc: func() { close(up) }, Handler: dns.HandlerFunc(func(out dns.ResponseWriter, q *dns.Msg) {

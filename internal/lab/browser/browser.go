@@ -1,4 +1,4 @@
-package lab
+package browser
 
 import (
 	"context"
@@ -16,6 +16,8 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"postferry/internal/lab"
 )
 
 // browserPatience bounds one thing a test does in the browser.
@@ -31,8 +33,8 @@ type Browser struct {
 	complaints []string   // of the console
 }
 
-// StartBrowser starts Chromium; it ends with the test.
-func StartBrowser(tb testing.TB) *Browser {
+// Start starts Chromium; it ends with the test.
+func Start(tb testing.TB) *Browser {
 	tb.Helper()
 	binary := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -42,7 +44,7 @@ func StartBrowser(tb testing.TB) *Browser {
 		}
 	}
 	if binary == "" {
-		tb.Fatal("lab: no Chromium; install chromium")
+		tb.Fatal("browser: no Chromium; install chromium")
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(binary), chromedp.NoSandbox, chromedp.WSURLReadTimeout(browserPatience),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-dev-shm-usage", true))
@@ -56,7 +58,7 @@ func StartBrowser(tb testing.TB) *Browser {
 	})
 	chromedp.ListenTarget(ctx, b.listen)
 	if err := chromedp.Run(ctx, log.Enable()); err != nil { // starts it, for as long as ctx lives
-		tb.Fatalf("lab: Chromium: %v", err)
+		tb.Fatalf("browser: Chromium: %v", err)
 	}
 	b.Screen(1280, 900, false)
 	return b
@@ -70,7 +72,7 @@ func (b *Browser) Run(actions ...chromedp.Action) {
 	for _, action := range actions {
 		if err := once(ctx, action); err != nil {
 			b.Shot("failure-" + strings.ReplaceAll(b.tb.Name(), "/", "-"))
-			b.tb.Fatalf("lab: browser: %v\nthe page says:\n%s", err, b.bounded())
+			b.tb.Fatalf("browser: %v\nthe page says:\n%s", err, b.bounded())
 		}
 	}
 }
@@ -125,7 +127,7 @@ func (b *Browser) Await(text string) {
 		case <-tick.C:
 		case <-ctx.Done():
 			b.Shot("failure-" + strings.ReplaceAll(b.tb.Name(), "/", "-"))
-			b.tb.Fatalf("lab: browser: waited for %q; the page says:\n%s", text, b.bounded())
+			b.tb.Fatalf("browser: waited for %q; the page says:\n%s", text, b.bounded())
 		}
 	}
 }
@@ -144,7 +146,7 @@ func (b *Browser) Press(selector string) {
 	_, err := chromedp.RunResponse(ctx, chromedp.Evaluate(fmt.Sprintf(`document.querySelector(%q).click()`, selector), nil))
 	if err != nil {
 		b.Shot("failure-" + strings.ReplaceAll(b.tb.Name(), "/", "-"))
-		b.tb.Fatalf("lab: browser: pressing %s: %v\nthe page says:\n%s", selector, err, b.bounded())
+		b.tb.Fatalf("browser: pressing %s: %v\nthe page says:\n%s", selector, err, b.bounded())
 	}
 }
 
@@ -180,16 +182,16 @@ func (b *Browser) Shot(name string) {
 		err = chromedp.Run(ctx, chromedp.WaitReady("body", chromedp.ByQuery), take)
 	}
 	if err != nil {
-		b.tb.Logf("lab: no picture of %s: %v", name, err)
+		b.tb.Logf("browser: no picture of %s: %v", name, err)
 		return
 	}
-	dir := filepath.Join(Root(b.tb), ".cache", "screenshots")
+	dir := filepath.Join(lab.Root(b.tb), ".cache", "screenshots")
 	file := filepath.Join(dir, name+".png")
 	if err = os.MkdirAll(dir, 0o755); err == nil {
 		err = os.WriteFile(file, picture, 0o644)
 	}
 	if err != nil {
-		b.tb.Logf("lab: no picture of %s: %v", name, err)
+		b.tb.Logf("browser: no picture of %s: %v", name, err)
 		return
 	}
 	b.tb.Logf("screenshot: .cache/screenshots/%s.png", name)
@@ -198,9 +200,9 @@ func (b *Browser) Shot(name string) {
 // Accessible fails the test for everything that axe-core finds on the page.
 func (b *Browser) Accessible(what string) {
 	b.tb.Helper()
-	script, err := os.ReadFile(filepath.Join(Root(b.tb), ".cache", "axe", "axe.min.js"))
+	script, err := os.ReadFile(filepath.Join(lab.Root(b.tb), ".cache", "axe", "axe.min.js"))
 	if err != nil {
-		b.tb.Fatalf("lab: axe-core: %v; run scripts/test-deps.sh", err)
+		b.tb.Fatalf("browser: axe-core: %v; run scripts/test-deps.sh", err)
 	}
 	var loaded bool
 	var found []string

@@ -1,4 +1,4 @@
-package lab
+package browser
 
 import (
 	"net/url"

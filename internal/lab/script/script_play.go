@@ -1,4 +1,4 @@
-package lab
+package script
 
 import (
 	"bufio"
@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"postferry/internal/lab/loopback"
 )
 
 // player plays one script to one connection.
@@ -143,7 +145,7 @@ func (p *player) step(s step) error {
 		p.sayEnd()
 		return errGone
 	case "RESET":
-		reset(p.raw)
+		loopback.Reset(p.raw)
 		return errGone
 	}
 	return nil
@@ -173,7 +175,7 @@ func (p *player) startTLS() error {
 		return fmt.Errorf("%d octets before the handshake", p.in.Buffered())
 	}
 	conn := tls.Server(p.raw, p.script.config)
-	ctx, cancel := context.WithTimeout(p.ctx, scriptPatience)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return err
@@ -186,11 +188,11 @@ func (p *player) startTLS() error {
 var announced = regexp.MustCompile(`\{([0-9]+)\+?\}$`)
 
 // readLine reads a line without its end. Where the script needs one the
-// client has scriptPatience for it.
+// client has patience for it.
 func (p *player) readLine(needed bool) (string, error) {
 	var deadline time.Time
 	if needed {
-		deadline = time.Now().Add(scriptPatience)
+		deadline = time.Now().Add(patience)
 	}
 	if err := p.conn.SetReadDeadline(deadline); err != nil {
 		return "", err
@@ -212,7 +214,7 @@ func (p *player) awaitLiteral(s step) error {
 	if p.literal < 0 {
 		return scriptError(s.line, "the client's line announced no literal")
 	}
-	if err := p.conn.SetReadDeadline(time.Now().Add(scriptPatience)); err != nil {
+	if err := p.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return err
 	}
 	data := make([]byte, p.literal)
