@@ -41,7 +41,10 @@ status=0
 TMPDIR=$work/tmp go test -v -count=1 "${flags[@]}" "${packages[@]}" >"$work/output" 2>&1 || status=$?
 touch "$work/done"
 wait "$keeper"
-grep -E '^(--- FAIL|FAIL|panic:)' "$work/output" || true
+grep -E '^(ok|FAIL|panic:)' "$work/output" || true
+if ((status)); then # what they say, without what all was well
+	grep -vE '^ *(=== |--- (PASS|SKIP)|PASS$|ok )' "$work/output" | head -n 300 || true
+fi
 
 # The values of the constants.
 folders=$(go list -f '{{.Dir}}' "${packages[@]}")
