@@ -52,6 +52,12 @@ const boltPages = "store/bolt/pages"
 // boltRows are its keys and rows, octet for octet.
 const boltRows = "store/bolt/rows"
 
+// boltSegments are the ledger's entries, in its pages.
+const boltSegments = "store/bolt/segments"
+
+// boltRebuild replaces a database of an earlier version.
+const boltRebuild = "store/bolt/rebuild"
+
 // demo is the tour, and demoServers what it moves mail between.
 const (
 	demo        = "internal/demo"
@@ -124,8 +130,10 @@ func allowed() map[string][]string {
 		reports:              {reasons, "wire", "store"},
 		"store":              {secret, asciifold, reasons},
 		"store/seal":         {"store", private},
-		bolt:                 {"store", "store/seal", boltRows, boltPages, stateDir, private, reasons},
+		bolt:                 {"store", "store/seal", boltRows, boltSegments, boltPages, boltRebuild, stateDir, private, reasons},
 		boltPages:            nil,
+		boltSegments:         {"store", boltRows},
+		boltRebuild:          {"store", boltRows, boltSegments, stateDir, private},
 		stateDir:             {"store/seal", private},
 		boltRows:             {"store", "store/seal", reasons},
 		"store/storetest":    {"store", reasons},

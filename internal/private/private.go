@@ -45,6 +45,14 @@ func SameOwner(path, like string) error {
 	return os.Chown(path, int(stat.Uid), int(stat.Gid))
 }
 
+// RemoveIfThere removes a file; that there is none is no error.
+func RemoveIfThere(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 // SyncDir makes the names in a directory durable.
 func SyncDir(dir string) error {
 	d, err := os.Open(dir)

@@ -9,6 +9,7 @@ import (
 
 	"postferry/store"
 	"postferry/store/bolt/rows"
+	"postferry/store/bolt/segments"
 )
 
 // Commit implements store.Store.
@@ -119,16 +120,12 @@ func each[T any](list []T, fn func(T) error) error {
 	return nil
 }
 
-// entryFill is how full the pages of the ledger are packed. A folder's keys
-// come in ascending order nearly always, and room left for others would be lost.
-const entryFill = 1.0
-
 // ledgerWriter changes one folder within a transaction.
 type ledgerWriter struct {
 	tx         *bbolt.Tx
 	id         store.AccountID
 	folder     store.FolderID
-	entries    segments
+	entries    *segments.Writer
 	intents    *bbolt.Bucket
 	quarantine *bbolt.Bucket
 	repaired   *bbolt.Bucket
@@ -144,27 +141,23 @@ func newLedgerWriter(tx *bbolt.Tx, id store.AccountID, folder store.FolderID) (*
 	if err != nil {
 		return nil, err
 	}
-	w := &ledgerWriter{
+	return &ledgerWriter{
 		tx:         tx,
 		id:         id,
 		folder:     folder,
-		entries:    segments{bucket: root(tx, bucketLedger).Bucket(rows.AccountKey(id)), account: id, folder: folder},
+		entries:    segments.NewWriter(root(tx, bucketLedger), id, folder),
 		intents:    root(tx, bucketIntents),
 		quarantine: root(tx, bucketQuarantine),
 		repaired:   root(tx, bucketRepaired),
 		flags:      flagWriter{tx: tx, id: id},
 		progress:   p,
 		before:     p,
-	}
-	if w.entries.bucket != nil {
-		w.entries.bucket.FillPercent = entryFill
-	}
-	return w, nil
+	}, nil
 }
 
 // finish writes the entries that have changed, checkpoint and counts.
 func (w *ledgerWriter) finish() error {
-	if err := w.entries.flush(); err != nil {
+	if err := w.entries.Flush(); err != nil {
 		return err
 	}
 	inbox, err := w.inboxReady()
@@ -201,25 +194,11 @@ func (w *ledgerWriter) sum(s *store.Summary) {
 	s.Inbox = s.Inbox || w.inbox
 }
 
-// openEntries makes the account's part of the ledger.
-func (w *ledgerWriter) openEntries() (err error) {
-	if w.entries.bucket != nil {
-		return nil
-	}
-	ledger := root(w.tx, bucketLedger)
-	ledger.FillPercent = entryFill
-	if w.entries.bucket, err = ledger.CreateBucket(rows.AccountKey(w.id)); err != nil {
-		return err
-	}
-	w.entries.bucket.FillPercent = entryFill
-	return nil
-}
-
 // key is that of intents and quarantine.
 func (w *ledgerWriter) key(key store.Key) []byte { return rows.MessageKey(w.id, w.folder, key) }
 
 func (w *ledgerWriter) forget(key store.Key) error {
-	size, known, err := w.entries.remove([]byte(key))
+	size, known, err := w.entries.Remove([]byte(key))
 	if err != nil || !known {
 		return err
 	}
@@ -258,9 +237,6 @@ func (w *ledgerWriter) intend(in store.Intent) error {
 }
 
 func (w *ledgerWriter) prove(en store.Entry) error {
-	if err := w.openEntries(); err != nil {
-		return err
-	}
 	flags, err := w.flags.number(en.Flags)
 	if err != nil {
 		return err
@@ -268,7 +244,7 @@ func (w *ledgerWriter) prove(en store.Entry) error {
 	if w.progress.Copied == 0 {
 		w.progress.Validity = en.UIDValidity
 	}
-	size, known, err := w.entries.put(rows.Entry{
+	size, known, err := w.entries.Put(rows.Entry{
 		Key: []byte(en.Key), UID: en.UID, Fingerprint: en.Fingerprint, Flags: flags, Size: en.Size,
 		Validity: en.UIDValidity - w.progress.Validity, // modulo 2^32; nearly always 0
 	})
@@ -293,7 +269,7 @@ func (w *ledgerWriter) isolate(q store.Quarantined) error {
 	if err := w.quarantine.Put(k, rows.EncodeQuarantined(&q)); err != nil {
 		return err
 	}
-	if _, copied, err := w.entries.find([]byte(q.Key)); err != nil || copied {
+	if copied, err := w.entries.Has([]byte(q.Key)); err != nil || copied {
 		return errors.Join(err, w.intents.Delete(k)) // the entry may be of a repaired message
 	}
 	return errors.Join(w.intents.Delete(k), w.repaired.Delete(k))

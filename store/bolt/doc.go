@@ -74,7 +74,7 @@
 // # Upgrading
 //
 // A database of an earlier version (up to 3 the ledger had a row for each entry) is not changed. A new one is
-// made beside it as state.db.new, compared with it row by row, synced, and given its name (rebuild.go).
+// made beside it as state.db.new, compared with it row by row, synced, and given its name (package rebuild).
 // Wherever that is interrupted, there is the one or the other, whole. The old one is kept as state.db.replaced until
 // the new one is open, then overwritten and removed. A row that could not be read stays one that can't.
 //

@@ -13,13 +13,11 @@ import (
 
 	"postferry/internal/private"
 	"postferry/store/bolt/pages"
+	"postferry/store/bolt/rebuild"
 	"postferry/store/bolt/statedir"
 )
 
 const (
-	// newSuffix is what the name of a database ends with until it is one.
-	newSuffix = ".new"
-
 	// fileLockWait bounds the wait for bbolt's own lock: dirLock keeps other
 	// Postferrys out, so only a foreign tool can hold it.
 	fileLockWait = time.Second
@@ -42,7 +40,7 @@ func (b *Store) openDatabase() error {
 	if err != nil {
 		return err
 	}
-	b.clearReplaced()
+	rebuild.ClearReplaced(filepath.Join(b.dir, statedir.DatabaseFile), b.log)
 	return nil
 }
 
@@ -110,8 +108,8 @@ func makeDatabase(dir, path string) error {
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		return nil // what it is will be seen
 	}
-	making := path + newSuffix
-	if err := removeIfThere(making); err != nil {
+	making := path + statedir.NewSuffix
+	if err := private.RemoveIfThere(making); err != nil {
 		return fmt.Errorf("cannot create the database: %w", err)
 	}
 	db, err := bbolt.Open(making, 0o600, nil)
@@ -126,13 +124,6 @@ func makeDatabase(dir, path string) error {
 	}
 	if err != nil {
 		return fmt.Errorf("cannot create the database: %w", err)
-	}
-	return nil
-}
-
-func removeIfThere(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
 	}
 	return nil
 }

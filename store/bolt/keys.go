@@ -1,6 +1,10 @@
 package bolt
 
-import "go.etcd.io/bbolt"
+import (
+	"go.etcd.io/bbolt"
+
+	"postferry/store/bolt/segments"
+)
 
 // The root buckets; doc.go says what each holds.
 const (
@@ -9,7 +13,7 @@ const (
 	bucketLogins       = "logins"
 	bucketFolders      = "folders"
 	bucketProgress     = "progress"
-	bucketLedger       = "ledger"
+	bucketLedger       = segments.Bucket
 	bucketFlagSets     = "flagsets"
 	bucketFlagIndex    = "flagindex"
 	bucketIntents      = "intents"

@@ -8,6 +8,7 @@ import (
 
 	"postferry/store"
 	"postferry/store/bolt/rows"
+	"postferry/store/bolt/segments"
 )
 
 // Ledger implements store.Store.
@@ -98,13 +99,9 @@ func (r *ledgerReader) rest(l *store.Ledger) (err error) {
 	return err
 }
 
-// segments are the folder's; nil if the account has no entries.
-func (r *ledgerReader) segments() *segmentReader {
-	bucket := root(r.tx, bucketLedger).Bucket(rows.AccountKey(r.id))
-	if bucket == nil {
-		return nil
-	}
-	return &segmentReader{cursor: bucket.Cursor(), account: r.id, folder: r.folder}
+// segments reads the folder's entries.
+func (r *ledgerReader) segments() *segments.Reader {
+	return segments.NewReader(root(r.tx, bucketLedger), r.id, r.folder)
 }
 
 func (r *ledgerReader) entry(en *rows.Entry) (store.Entry, error) {
@@ -122,11 +119,8 @@ func (r *ledgerReader) entry(en *rows.Entry) (store.Entry, error) {
 // lookUp finds the entries of keys.
 func (r *ledgerReader) lookUp(keys []store.Key) (entries []store.Entry, err error) {
 	segments := r.segments()
-	if segments == nil {
-		return nil, nil
-	}
 	for _, key := range keys {
-		row, err := segments.find([]byte(key))
+		row, err := segments.Find([]byte(key))
 		if err != nil {
 			return nil, err
 		}
@@ -145,17 +139,14 @@ func (r *ledgerReader) lookUp(keys []store.Key) (entries []store.Entry, err erro
 // tail reads the first entry and those from a key on.
 func (r *ledgerReader) tail(from store.Key, l *store.LedgerTail) error {
 	segments := r.segments()
-	if segments == nil {
-		return nil
-	}
-	first, err := segments.first()
+	first, err := segments.First()
 	if err != nil || first == nil {
 		return err
 	}
 	if l.First, err = r.entry(first); err != nil {
 		return err
 	}
-	err = segments.from([]byte(from), func(row *rows.Entry) error {
+	err = segments.From([]byte(from), func(row *rows.Entry) error {
 		en, err := r.entry(row)
 		l.Entries = append(l.Entries, en)
 		return err
@@ -168,12 +159,11 @@ func (r *ledgerReader) tail(from store.Key, l *store.LedgerTail) error {
 }
 
 func (r *ledgerReader) entries() ([]store.Entry, error) {
-	segments := r.segments()
-	if segments == nil || r.progress.Copied == 0 {
+	if r.progress.Copied == 0 {
 		return nil, nil
 	}
 	entries := make([]store.Entry, 0, min(r.progress.Copied, uint64(r.tx.Size()/rows.MinEntry)))
-	err := segments.from(nil, func(row *rows.Entry) error {
+	err := r.segments().From(nil, func(row *rows.Entry) error {
 		en, err := r.entry(row)
 		entries = append(entries, en)
 		return err

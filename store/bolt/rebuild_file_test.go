@@ -109,7 +109,7 @@ func TestRebuildOnFullDisk(t *testing.T) {
 	for _, write := range []int{1, 2, 8} {
 		cmd := exec.CommandContext(t.Context(), os.Args[0])
 		cmd.Env = append(os.Environ(), childTask+"=rebuild", childDir+"="+dir)
-		powercut.FullDisk(t, cmd, path+newSuffix, write)
+		powercut.FullDisk(t, cmd, path+statedir.NewSuffix, write)
 		out, err := cmd.CombinedOutput()
 		if want := "up to date: there must be room for a second one beside it, of "; err == nil || !strings.Contains(string(out), want) || strings.Contains(string(out), "tx closed") {
 			t.Errorf("from write %d on: %v, %s", write, err, out)

@@ -7,25 +7,31 @@ import (
 	"go.etcd.io/bbolt"
 
 	"postferry/store"
+	"postferry/store/bolt/rebuild"
 	"postferry/store/bolt/rows"
+	"postferry/store/bolt/segments"
 )
 
 // upgrade brings a database of an earlier Postferry up to date, all of it or nothing. replaced says that
 // another is in its place now.
 func (b *Store) upgrade(path string) (replaced bool, err error) {
-	var from uint64
+	var from, messages uint64
 	complete := true
 	err = b.db.View(func(tx *bbolt.Tx) (err error) {
 		complete = !slices.ContainsFunc(rootBuckets(), func(name string) bool { return root(tx, name) == nil })
-		from, err = readVersion(tx)
+		if from, err = readVersion(tx); err == nil && from != schemaVersion {
+			messages = countCopied(tx)
+		}
 		return err
 	})
 	if err != nil || complete && from == schemaVersion {
 		return false, err
 	}
+	finish := func(tx *bbolt.Tx) error { return b.upgradeFrom(tx, from) }
+	old := rebuild.Database{Path: path, Open: b.db, Messages: messages, Finish: finish, Log: b.log}
 	if from == schemaVersion {
-		err = b.db.Update(func(tx *bbolt.Tx) error { return b.upgradeFrom(tx, from) })
-	} else if err = b.rebuild(path, from); err == nil {
+		err = b.db.Update(finish)
+	} else if err = old.Replace(); err == nil {
 		replaced = true
 		b.log.Info().Str("path", path).Uint64("from", from).Int("to", schemaVersion).Msg("brought the state up to date; earlier versions can't read it any more")
 	}
@@ -33,6 +39,21 @@ func (b *Store) upgrade(path string) (replaced bool, err error) {
 		return false, fmt.Errorf("cannot bring the database %s up to date: %w", path, err)
 	}
 	return replaced, nil
+}
+
+// countCopied is how many messages the folders say they have. A row that can't be read counts as none.
+func countCopied(tx *bbolt.Tx) (n uint64) {
+	progress := root(tx, bucketProgress)
+	if progress == nil {
+		return 0
+	}
+	c := progress.Cursor()
+	for key, row := c.First(); key != nil; key, row = c.Next() {
+		if p, err := rows.DecodeProgress(row); err == nil {
+			n += p.Copied
+		}
+	}
+	return n
 }
 
 func (b *Store) upgradeFrom(tx *bbolt.Tx, version uint64) error {
@@ -120,11 +141,7 @@ func summarize(tx *bbolt.Tx, id store.AccountID) (s store.Summary, err error) {
 	}); err != nil {
 		return s, err
 	}
-	entries := root(tx, bucketLedger).Bucket(rows.AccountKey(id))
-	if entries == nil {
-		return s, nil
-	}
-	return s, eachEntry(entries, id, func(en *rows.Entry) error {
+	return s, segments.Each(root(tx, bucketLedger), id, func(en *rows.Entry) error {
 		s.Bytes += uint64(en.Size)
 		return nil
 	})

@@ -59,6 +59,14 @@ const (
 	LockFile     = "lock"
 )
 
+const (
+	// NewSuffix is what the name of a database ends with until it is one.
+	NewSuffix = ".new"
+	// ReplacedSuffix is what the name of a database ends with that another has taken the place of. What is called so
+	// is overwritten: it must be no name that people give to a database that they copy or move away.
+	ReplacedSuffix = ".replaced"
+)
+
 // Make makes the state directory if need be, and refuses one that others may write.
 func Make(dir string, log zerolog.Logger) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -1,4 +1,4 @@
-package bolt
+package segments
 
 import (
 	"bytes"
@@ -20,7 +20,7 @@ import (
 // segmentsRun changes two neighbouring folders' segments and a plain map of each alike.
 type segmentsRun struct {
 	*rapid.T
-	bucket *bbolt.Bucket
+	ledger *bbolt.Bucket
 	model  map[store.FolderID]map[string]rows.Entry
 }
 
@@ -49,17 +49,16 @@ func TestSegmentsModel(t *testing.T) {
 }
 
 func (r *segmentsRun) transaction(tx *bbolt.Tx) (err error) {
-	if r.bucket, err = tx.CreateBucketIfNotExists([]byte("b")); err != nil {
+	if r.ledger, err = tx.CreateBucketIfNotExists([]byte("b")); err != nil {
 		return err
 	}
-	r.bucket.FillPercent = entryFill
 	for range rapid.IntRange(1, 3).Draw(r.T, "batches") {
 		folder := store.FolderID(rapid.IntRange(1, 3).Draw(r.T, "folder"))
-		s := &segments{bucket: r.bucket, account: 1, folder: folder}
+		s := NewWriter(r.ledger, 1, folder)
 		for range rapid.IntRange(1, 4).Draw(r.T, "runs") {
 			r.run(s, r.model[folder])
 		}
-		if err := s.flush(); err != nil {
+		if err := s.Flush(); err != nil {
 			return err
 		}
 	}
@@ -67,7 +66,7 @@ func (r *segmentsRun) transaction(tx *bbolt.Tx) (err error) {
 }
 
 // run changes or removes some entries whose keys are near one another, or anywhere.
-func (r *segmentsRun) run(s *segments, model map[string]rows.Entry) {
+func (r *segmentsRun) run(s *Writer, model map[string]rows.Entry) {
 	first := rapid.OneOf(rapid.IntRange(0, 600), rapid.IntRange(0, 20)).Draw(r.T, "first")
 	step := rapid.SampledFrom([]int{1, 1, 1, 2, 7, -1}).Draw(r.T, "step")
 	remove := rapid.IntRange(0, 2).Draw(r.T, "remove") == 0
@@ -80,11 +79,11 @@ func (r *segmentsRun) run(s *segments, model map[string]rows.Entry) {
 		var known bool
 		var err error
 		if remove {
-			size, known, err = s.remove(key)
+			size, known, err = s.Remove(key)
 			delete(model, string(key))
 		} else {
 			en := rows.Entry{Key: key, UID: imap.UID(uid + uint32(i)), Size: uint32(i * i), Flags: uint32(i % 40), Fingerprint: store.Fingerprint(bytes.Repeat([]byte{byte(i)}, 8))}
-			size, known, err = s.put(en)
+			size, known, err = s.Put(en)
 			model[string(key)] = en
 		}
 		if err != nil || known != there || size != was.Size {
@@ -119,8 +118,8 @@ func (r *segmentsRun) compare(tx *bbolt.Tx) error {
 				want = append(want, model[key])
 			}
 		}
-		read := &segmentReader{cursor: tx.Bucket([]byte("b")).Cursor(), account: 1, folder: folder}
-		err := read.from([]byte(from), func(en *rows.Entry) error {
+		read := NewReader(tx.Bucket([]byte("b")), 1, folder)
+		err := read.From([]byte(from), func(en *rows.Entry) error {
 			got = append(got, *en)
 			got[len(got)-1].Key = bytes.Clone(en.Key)
 			return nil
@@ -128,7 +127,7 @@ func (r *segmentsRun) compare(tx *bbolt.Tx) error {
 		if err != nil || !reflect.DeepEqual(got, want) {
 			r.Fatalf("folder %d from %x: %v\n got %+v\nwant %+v", folder, from, err, got, want)
 		}
-		first, err := read.first()
+		first, err := read.First()
 		if err != nil || (first == nil) != (len(keys) == 0) || first != nil && string(first.Key) != keys[0] {
 			r.Fatalf("folder %d begins with %+v, %v", folder, first, err)
 		}
@@ -138,12 +137,12 @@ func (r *segmentsRun) compare(tx *bbolt.Tx) error {
 }
 
 // lookUp looks for keys that are there and others, in their order and out of it.
-func (r *segmentsRun) lookUp(read *segmentReader, model map[string]rows.Entry) {
+func (r *segmentsRun) lookUp(read *Reader, model map[string]rows.Entry) {
 	for _, n := range rapid.SliceOfN(rapid.IntRange(-20, 700), 0, 20).Draw(r.T, "look up") {
 		for i := range 3 {
 			key := segmentsKey(n+i, n%5 == 0)
 			want, there := model[string(key)]
-			got, err := read.find(key)
+			got, err := read.Find(key)
 			if err != nil || (got != nil) != there || there && !reflect.DeepEqual(*got, want) {
 				r.Fatalf("key %x: %+v, %v; want %+v", key, got, err, want)
 			}
@@ -153,8 +152,12 @@ func (r *segmentsRun) lookUp(read *segmentReader, model map[string]rows.Entry) {
 
 // sizes wants no segment to be larger than it may be.
 func (r *segmentsRun) sizes(tx *bbolt.Tx) error {
-	return tx.Bucket([]byte("b")).ForEach(func(key, value []byte) error {
-		if len(value) > segmentSize {
+	bucket := tx.Bucket([]byte("b")).Bucket(rows.AccountKey(1))
+	if bucket == nil {
+		return nil // nothing was put yet
+	}
+	return bucket.ForEach(func(key, value []byte) error {
+		if len(value) > MaxSize {
 			r.Fatalf("segment %x has %d octets", key, len(value))
 		}
 		return nil

@@ -1,4 +1,4 @@
-package bolt
+package rebuild
 
 import (
 	"bytes"
@@ -7,17 +7,18 @@ import (
 	"go.etcd.io/bbolt"
 
 	"postferry/store/bolt/rows"
+	"postferry/store/bolt/segments"
 )
 
 // check compares all rows of the copy with those that it was made of.
-func (r *rebuilding) check() error {
-	return r.next.View(func(tx *bbolt.Tx) error {
-		return r.old.ForEach(func(name []byte, old *bbolt.Bucket) error {
+func (c *copying) check() error {
+	return c.next.View(func(tx *bbolt.Tx) error {
+		return c.old.ForEach(func(name []byte, old *bbolt.Bucket) error {
 			next := tx.Bucket(name)
 			if next == nil {
 				return differs(string(name), nil)
 			}
-			if string(name) == bucketLedger {
+			if string(name) == segments.Bucket {
 				return sameLedger(old, next)
 			}
 			return sameBucket(string(name), old, next)
@@ -58,9 +59,9 @@ func sameLedger(old, next *bbolt.Bucket) error {
 	return old.ForEachBucket(func(account []byte) error {
 		entries := next.Bucket(account)
 		if entries == nil {
-			return differs(bucketLedger, account)
+			return differs(segments.Bucket, account)
 		}
-		w := &entryWalk{name: fmt.Sprintf("%s/%x", bucketLedger, account), old: old.Bucket(account).Cursor()}
+		w := &entryWalk{name: fmt.Sprintf("%s/%x", segments.Bucket, account), old: old.Bucket(account).Cursor()}
 		w.first()
 		if err := entries.ForEach(w.segment); err != nil {
 			return err

@@ -1,4 +1,4 @@
-package bolt
+package rebuild
 
 import (
 	"errors"
@@ -6,38 +6,35 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
 	"postferry/store/bolt/statedir"
 )
 
-// replacedSuffix is what the name of a database ends with that another has taken the place of. What is called so
-// is overwritten: it must be no name that people give to a database that they copy or move away.
-const replacedSuffix = ".replaced"
-
 // keepReplaced gives the database a second name, under which it can be overwritten once another has
 // taken its place. Where the file system has no such names, it is removed without.
-func (b *Store) keepReplaced(path string) error {
+func keepReplaced(path string, log zerolog.Logger) error {
 	if err := overwriteReplaced(path); err != nil {
 		return err
 	}
-	err := os.Link(path, path+replacedSuffix)
+	err := os.Link(path, path+statedir.ReplacedSuffix)
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
-		b.log.Warn().Err(err).Msg("the database of the earlier version will be removed, but not overwritten")
+		log.Warn().Err(err).Msg("the database of the earlier version will be removed, but not overwritten")
 		return nil
 	}
 	return err
 }
 
-// clearReplaced overwrites the database that was replaced. What doesn't succeed is tried again when
+// ClearReplaced overwrites the database that the one at path has replaced. What doesn't succeed is tried again when
 // the state is opened next.
-func (b *Store) clearReplaced() {
-	path, err := filepath.EvalSymlinks(filepath.Join(b.dir, statedir.DatabaseFile))
+func ClearReplaced(path string, log zerolog.Logger) {
+	there, err := filepath.EvalSymlinks(path)
 	if err == nil {
-		err = overwriteReplaced(path)
+		path, err = there, overwriteReplaced(there)
 	}
 	if err != nil {
-		b.log.Warn().Err(err).Str("path", path+replacedSuffix).Msg("the database of the earlier version can't be removed; that is tried again at the next start")
+		log.Warn().Err(err).Str("path", path+statedir.ReplacedSuffix).Msg("the database of the earlier version can't be removed; that is tried again at the next start")
 	}
 }
 
@@ -45,7 +42,7 @@ func (b *Store) clearReplaced() {
 // passwords that the new one may be told to forget. Where the other has not taken its place yet, or it has further
 // names, it only loses this one.
 func overwriteReplaced(path string) error {
-	path += replacedSuffix
+	path += statedir.ReplacedSuffix
 	file, err := os.OpenFile(path, os.O_WRONLY|unix.O_NOFOLLOW, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
