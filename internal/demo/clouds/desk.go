@@ -100,6 +100,19 @@ func (d *desk) revokeToken(token string) bool {
 	return refresh || access
 }
 
+// serve answers at the path that is asked for, or with busy if there is trouble.
+func (d *desk) serve(w http.ResponseWriter, r *http.Request, busy any, at map[string]http.HandlerFunc) {
+	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
+	if d.turnedAway(w, busy) {
+		return
+	}
+	answer, ok := at[r.URL.Path]
+	if !ok {
+		answer = http.NotFound
+	}
+	answer(w, r)
+}
+
 // turnedAway refuses a request if there is trouble, and reports whether it did.
 func (d *desk) turnedAway(w http.ResponseWriter, body any) bool {
 	d.mu.Lock()

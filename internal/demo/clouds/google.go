@@ -72,30 +72,15 @@ func (g *Google) DirectoryURL(server string) string { return server + "/admin/di
 
 // ServeHTTP implements http.Handler.
 func (g *Google) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
-	if g.turnedAway(w, googleError(http.StatusTooManyRequests, "rateLimitExceeded", "Quota exceeded for quota metric 'Queries' and limit 'Queries per minute per user'.")) {
-		return
-	}
-	switch r.URL.Path {
-	case "/.well-known/openid-configuration":
-		g.discovery(w, r)
-	case "/introspect":
-		g.introspect(w, r, g.now())
-	case "/token":
-		g.token(w, r)
-	case "/o/oauth2/v2/auth":
-		g.authorize(w, r)
-	case "/device/code":
-		g.deviceCode(w, r)
-	case "/device":
-		g.devicePage(w, r, consent{Service: "Google", App: "The device", People: signIns(g.People)})
-	case "/revoke":
-		g.revoke(w, r)
-	case "/admin/directory/v1/users":
-		g.directory(w, r)
-	default:
-		http.NotFound(w, r)
-	}
+	throttled := googleError(http.StatusTooManyRequests, "rateLimitExceeded", "Quota exceeded for quota metric 'Queries' and limit 'Queries per minute per user'.")
+	g.serve(w, r, throttled, map[string]http.HandlerFunc{
+		"/.well-known/openid-configuration": g.discovery, "/token": g.token, "/o/oauth2/v2/auth": g.authorize, "/device/code": g.deviceCode, "/revoke": g.revoke,
+		"/admin/directory/v1/users": g.directory,
+		"/introspect":               func(w http.ResponseWriter, r *http.Request) { g.introspect(w, r, g.now()) },
+		"/device": func(w http.ResponseWriter, r *http.Request) {
+			g.devicePage(w, r, consent{Service: "Google", App: "The device", People: signIns(g.People)})
+		},
+	})
 }
 
 func (g *Google) discovery(w http.ResponseWriter, r *http.Request) {

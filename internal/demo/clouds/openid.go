@@ -41,26 +41,12 @@ func (o *OpenID) name(r *http.Request) string { return cmp.Or(o.Name, base(r)) }
 
 // ServeHTTP implements http.Handler.
 func (o *OpenID) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
-	if o.turnedAway(w, map[string]any{"error": "temporarily_unavailable"}) {
-		return
-	}
-	switch r.URL.Path {
-	case "/.well-known/openid-configuration":
-		o.discovery(w, r)
-	case "/authorize":
-		o.authorize(w, r)
-	case "/device_authorization":
-		o.deviceCode(w, r)
-	case "/device":
-		o.devicePage(w, r, consent{Service: "OpenID", App: "The device", People: signIns(o.People)})
-	case "/token":
-		o.token(w, r)
-	case "/revoke":
-		o.revoke(w, r)
-	default:
-		http.NotFound(w, r)
-	}
+	o.serve(w, r, map[string]any{"error": "temporarily_unavailable"}, map[string]http.HandlerFunc{
+		"/.well-known/openid-configuration": o.discovery, "/authorize": o.authorize, "/device_authorization": o.deviceCode, "/token": o.token, "/revoke": o.revoke,
+		"/device": func(w http.ResponseWriter, r *http.Request) {
+			o.devicePage(w, r, consent{Service: "OpenID", App: "The device", People: signIns(o.People)})
+		},
+	})
 }
 
 func (o *OpenID) discovery(w http.ResponseWriter, r *http.Request) {
