@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"postferry/config"
@@ -69,14 +70,20 @@ func (t *tenant) discover(ctx context.Context, issuer string) (places endpoints,
 		return places, errors.New("what it tells of itself can't be read")
 	}
 	for _, place := range []*string{&places.Token, &places.Authorization, &places.Device, &places.Revocation} {
-		if checked, err := config.ParseProviderURL(*place); err != nil || checked == "" {
-			*place = "" // not to be sent anything secret
+		if checked, err := config.ParseProviderURL(*place); err != nil || checked == "" || plain(*place) && !plain(issuer) {
+			*place = "" // not to be sent anything secret; nor does anybody elsewhere name what is on this machine
 		}
 	}
 	if places.Token == "" {
 		return places, errors.New("it doesn't tell where tokens are given out, under https")
 	}
 	return places, nil
+}
+
+// plain tells whether an address is one without TLS: of a provider that is on this machine.
+func plain(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Scheme == "http"
 }
 
 // client asks the tenant's provider.

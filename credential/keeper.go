@@ -72,13 +72,14 @@ type tenant struct {
 	problem *Error             // of all mailboxes, as the log was told
 }
 
-// tenant finds what is known; nothing is, after the way to sign in has changed.
+// tenant finds what is known; nothing is, after the way to sign in has changed, or the server: tokens are for one, and who has
+// chosen it says where providers may be.
 func (k *Keeper) tenant(server config.Server) *tenant {
 	key := tenantKey{server.SignIn.Domain, server.SignIn.Side}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	t := k.tenants[key]
-	if t == nil || t.signIn != server.SignIn {
+	if t == nil || t.signIn != server.SignIn || t.server.Host != server.Host || t.server.PublicOnly != server.PublicOnly {
 		t = &tenant{keeper: k, signIn: server.SignIn, server: server, sources: map[string]*source{}, struck: map[string]int{}}
 		k.tenants[key] = t
 	}

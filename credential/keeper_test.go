@@ -466,6 +466,21 @@ func TestOutside(t *testing.T) {
 	}
 }
 
+// TestServerChanges: tokens that are for one server are not taken for the next, nor is a provider inside asked for it
+// because that was allowed before.
+func TestServerChanges(t *testing.T) {
+	w := newWorld(t)
+	w.serve(t, false)
+	server := w.signIn(config.Microsoft, nil)
+	for i, change := range []func(){func() {}, func() {}, func() { server.Host = "imap.other.example" }, func() { server.PublicOnly = true }} {
+		change()
+		_, err := w.SignIn(t.Context(), server, "anna@contoso.example")
+		if want := []int{1, 1, 2, 2}[i]; w.microsoft.Issued() != want || (err != nil) != server.PublicOnly {
+			t.Errorf("change %d: %v, %d tokens", i, err, w.microsoft.Issued())
+		}
+	}
+}
+
 // refreshToken has anna agree by the device flow, and returns her refresh token.
 func refreshToken(t *testing.T, w *world) string {
 	t.Helper()
