@@ -2,6 +2,7 @@ package tenant
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"slices"
 	"strings"
@@ -25,6 +26,9 @@ type Prompt struct {
 
 // consentLife is how long the owner may take with a code.
 const consentLife = 15 * time.Minute
+
+// givingBack bounds how long a provider may take to hear that an agreement is not used.
+const givingBack = 10 * time.Second
 
 // What a person's token is asked for.
 const (
@@ -59,7 +63,10 @@ func (c *Connector) Consent(ctx context.Context, server config.Server, mailbox s
 		return store.Consent{}, err
 	}
 	answer, err := back.answer(ctx)
-	if err != nil {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return store.Consent{}, &ConsentError{Reason: TooLate, Host: p.host, err: err}
+	case err != nil:
 		return store.Consent{}, err
 	}
 	return c.redeem(ctx, p, v, answer)
@@ -75,29 +82,6 @@ func (c *Connector) ConsentByCode(ctx context.Context, server config.Server, mai
 		return store.Consent{}, &ConsentError{Reason: NoCode, Host: p.host}
 	}
 	return c.byCode(ctx, p, mailbox, ask)
-}
-
-// byCode waits for the code to be entered.
-func (c *Connector) byCode(ctx context.Context, p *provider, mailbox string, ask func(Prompt) error) (store.Consent, error) {
-	ctx, cancel := context.WithTimeout(ctx, consentLife)
-	defer cancel()
-	asking := p.asking(ctx)
-	var proof []oauth2.AuthCodeOption
-	if p.in.Secret != "" { // a client that has a secret shows it here as well (RFC 8628 section 3.1), which the library leaves to us
-		proof = append(proof, oauth2.SetAuthURLParam("client_secret", p.in.Secret.Reveal()))
-	}
-	d, err := p.flow.DeviceAuth(asking, proof...)
-	if err != nil {
-		return store.Consent{}, p.refusal(err)
-	}
-	if err := ask(Prompt{URL: d.VerificationURI, Code: d.UserCode, Ends: d.Expiry}); err != nil {
-		return store.Consent{}, err
-	}
-	token, err := p.flow.DeviceAccessToken(asking, d)
-	if err != nil {
-		return store.Consent{}, p.refusal(err)
-	}
-	return c.agreed(ctx, p, mailbox, token)
 }
 
 // The ways in which somebody agrees.
@@ -159,8 +143,10 @@ func (c *Connector) agreed(ctx context.Context, p *provider, mailbox string, tok
 	return agreed, nil
 }
 
-// giveBack has the provider forget an agreement that is of no use.
+// giveBack has the provider forget an agreement that is of no use, also if that is because nobody waits any more.
 func (c *Connector) giveBack(ctx context.Context, p *provider, agreed store.Consent) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), givingBack)
+	defer cancel()
 	if _, err := c.revoke(ctx, p, agreed); err != nil {
 		c.Log.Warn().Err(err).Str("provider", p.host).Msg("the provider can't be told that an agreement is not used")
 	}

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"postferry/credential"
 	"postferry/store"
 )
 
@@ -66,18 +67,20 @@ func (e *ConsentError) Unwrap() error { return e.err }
 func (p *provider) refusal(err error) error {
 	refused, ok := errors.AsType[*oauth2.RetrieveError](err)
 	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return &ConsentError{Reason: TooLate, Host: p.host, err: err}
 	case errors.Is(err, context.Canceled):
 		return err
-	case !ok:
-		return &ConsentError{Reason: ProviderRefused, Host: p.host, Cause: err.Error()}
+	case !ok: // it was not reached, or its answer is none
+		return &credential.Error{Kind: store.TokenUnavailable, Side: store.Side(p.in.Side), Host: p.host, Err: err}
 	case refused.ErrorCode == "access_denied", refused.ErrorCode == "authorization_declined":
 		return &ConsentError{Reason: Declined, Host: p.host}
 	case refused.ErrorCode == "expired_token":
 		return &ConsentError{Reason: TooLate, Host: p.host}
 	}
-	return &ConsentError{Reason: ProviderRefused, Host: p.host, Cause: words(refused.ErrorCode, refused.ErrorDescription)}
+	code := refused.ErrorCode
+	if code == "" && refused.Response != nil {
+		code = fmt.Sprintf("HTTP %d", refused.Response.StatusCode)
+	}
+	return &ConsentError{Reason: ProviderRefused, Host: p.host, Cause: words(code, refused.ErrorDescription)}
 }
 
 // Code is the reason of an error, or the kind of the problem that it is; "" for others.
