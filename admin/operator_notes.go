@@ -69,6 +69,16 @@ func (o *Operator) DecidedMailbox(ctx context.Context, a store.Account, verdict 
 	return o.audit.Note(ctx, access.CommandLine(), "mailbox_"+verdict, access.About{Domain: a.Domain, Account: a.Login})
 }
 
+// Agreed notes that the owner of a mailbox has agreed that Postferry opens it.
+func (o *Operator) Agreed(ctx context.Context, m store.Mailbox) error {
+	return o.audit.Note(ctx, access.CommandLine(), "consent", access.About{Domain: m.Domain, Account: m.Login, Detail: string(m.Side)})
+}
+
+// ForgotConsent notes that what the owner of a mailbox had agreed to is forgotten.
+func (o *Operator) ForgotConsent(ctx context.Context, m store.Mailbox) error {
+	return o.audit.Note(ctx, access.CommandLine(), "forget_consent", access.About{Domain: m.Domain, Account: m.Login, Detail: string(m.Side)})
+}
+
 // RetriedMessages notes that so many refused messages of an account are tried again.
 func (o *Operator) RetriedMessages(ctx context.Context, a store.Account, messages int) error {
 	return o.audit.Note(ctx, access.CommandLine(), "retry_quarantined", access.About{Domain: a.Domain, Account: a.Login, Count: messages})

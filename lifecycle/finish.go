@@ -119,6 +119,7 @@ func (g *Guide) Finish(ctx context.Context, e Engine, domain string, ids []store
 		return nil, errors.Join(err, ErrNothing)
 	}
 	r.Number = kept.Number
+	g.logAudit(by, store.FinishAccounts, r.Domain, fmt.Sprintf("%d accounts, report %d", len(finished), r.Number)) // the store has noted it with the rest
 	err = errors.Join(err, g.forgetSignIns(context.WithoutCancel(ctx), r.Domain))
 	after := context.WithoutCancel(ctx) // they are finished, whoever has lost interest
 	err = errors.Join(err, e.Finished(after, finished), g.tell(after, r.Domain, finished))
@@ -248,7 +249,13 @@ func (g *Guide) tell(ctx context.Context, domain string, ids []store.AccountID) 
 	return g.Told(ctx, domain, ids)
 }
 
-// note writes to the audit log.
+// note writes to the audit log, and to the log, which is kept elsewhere.
 func (g *Guide) note(ctx context.Context, by, action, domain, detail string) error {
+	g.logAudit(by, action, domain, detail)
 	return g.Store.AddAudit(ctx, store.AuditEntry{When: g.Now(), Who: by, Action: action, Domain: domain, Detail: detail})
+}
+
+// logAudit has the log say what the audit log does.
+func (g *Guide) logAudit(by, action, domain, detail string) {
+	g.Log.Info().Str("who", by).Str("action", action).Str("domain", domain).Str("detail", detail).Msg("audit")
 }

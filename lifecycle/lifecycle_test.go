@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -227,6 +228,30 @@ func TestForget(t *testing.T) {
 	}
 	if _, known := w.Config.DomainNamed("example.net"); known || !slices.Equal(w.letGo, []store.AccountID{1}) || len(w.states()) != 1 {
 		t.Errorf("known %v, let go of %v, states %v", known, w.letGo, w.states())
+	}
+}
+
+// TestAuditIsLogged: whatever the audit log says of an end, the log says as well.
+func TestAuditIsLogged(t *testing.T) {
+	w := newWorld(t, "a@example.com", "b@example.com", "c@example.net")
+	var log bytes.Buffer
+	w.Log = zerolog.New(&log)
+	_, err := w.Prepare(t.Context(), w, "example.com", nil, false, nil)
+	if err == nil {
+		_, err = w.Finish(t.Context(), w, "example.com", nil, "root", false)
+	}
+	if err == nil {
+		err = w.Forget(t.Context(), w, "example.com", "eva")
+	}
+	entries, audit := w.Store.Audit(t.Context(), store.AuditQuery{Limit: 10})
+	if err != nil || audit != nil || len(entries) != 2 {
+		t.Fatalf("%v, %v, %+v", err, audit, entries)
+	}
+	for _, e := range entries {
+		want := fmt.Sprintf(`"who":%q,"action":%q,"domain":%q,"detail":%q,"message":"audit"`, e.Who, e.Action, e.Domain, e.Detail)
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log lacks %s:\n%s", want, &log)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -209,6 +210,12 @@ func TestAuthLogin(t *testing.T) {
 	status, stdout, said := postferry(t, "", "auth", "test", "-c", config, "people.example", "carla@people.example")
 	if status != exitFailed || !strings.Contains(stdout, "has not signed in") {
 		t.Errorf("after that: status %d\n%s%s", status, stdout, said)
+	}
+	st := openState(t, filepath.Join(filepath.Dir(config), "state"))
+	for _, action := range []string{"consent", "forget_consent"} {
+		if entry := [4]string{action, "people.example", "carla@people.example", "old"}; !slices.Contains(audited(t, st), entry) {
+			t.Errorf("the audit log lacks %q: %q", entry, audited(t, st))
+		}
 	}
 	if all := out.String() + stderr.String() + stdout + said; strings.Contains(all, "refresh-") || strings.Contains(all, "eyJ") {
 		t.Errorf("a token was printed:\n%s", all)

@@ -103,7 +103,7 @@ func (l *Local) Consent(ctx context.Context, q control.SignInQuery, ask func(ten
 	if err := l.Store.PutConsent(ctx, agreed); err != nil {
 		return err
 	}
-	return l.agreed(ctx, agreed.Mailbox)
+	return errors.Join(l.noter().Agreed(ctx, agreed.Mailbox), l.agreed(ctx, agreed.Mailbox))
 }
 
 // agreed has what waited for a mailbox's owner go on.
@@ -159,7 +159,7 @@ func (l *Local) ForgetConsent(ctx context.Context, q control.SignInQuery) (told 
 		return told, err
 	}
 	l.forgetTokens(m)
-	return told, nil
+	return told, l.noter().ForgotConsent(ctx, m)
 }
 
 // summed is an error in words for the person at the screen, where it has such.
