@@ -16,6 +16,7 @@ import (
 type pageRights struct {
 	form                      string
 	foreign, own, all, nobody int
+	also                      []string // other forms that the page takes; whoever may not is refused as with the first
 }
 
 // pages that are not below a domain, and all forms.
@@ -26,6 +27,10 @@ func rightsToPages() map[string]pageRights {
 	}
 	form := func(text string) pageRights { return nobody(pageRights{form: text, foreign: 404}) }
 	ofEverything := func(text string) pageRights { return nobody(pageRights{form: text, foreign: 403, own: 403}) }
+	forms := func(r pageRights, also ...string) pageRights {
+		r.also = also
+		return r
+	}
 	return map[string]pageRights{
 		"GET /{$}": {}, "GET /audit": {}, "GET /access": {}, "GET /domains/new": {}, "GET /login": {}, "GET /static/": {},
 		"GET /welcome": {}, "POST /language": {form: "language=de&back=/"}, "POST /login": {form: "name=anna&password=" + url.QueryEscape(testPassword)},
@@ -38,34 +43,35 @@ func rightsToPages() map[string]pageRights {
 		"POST /access/admins/delete":                   ofEverything("name=bert"),
 		"POST /access/tokens":                          nobody(pageRights{form: "name=panel&domain=" + ownDomain}), // whoever has a scope gets it
 		"POST /access/tokens/revoke":                   form("id=1"),
-		"POST /domains":                                form("domain=" + ownDomain + "&old=other&host=imap.old-provider.example&protocol=imap&known=1"),
+		"POST /domains":                                forms(form("domain="+ownDomain+"&old=other&host=imap.old-provider.example&protocol=imap&known=1"), "domain="+ownDomain+"&old=other&host=imap.other.example&do=test"),
 		"POST /domains/new":                            form("domain=anna@" + ownDomain),
 		"POST /d/{domain}/delete":                      nobody(pageRights{foreign: 404, own: 403}),
 		"POST /d/{domain}/advice":                      form(""),
 		"POST /d/{domain}/finish":                      form("sure=1&accept=1"),
-		"POST /d/{domain}/finish/prepare":              form("do=prepare"),
+		"POST /d/{domain}/finish/prepare":              forms(form("do=prepare"), "do=cancel"),
 		"POST /d/{domain}/forget":                      nobody(pageRights{form: "sure=1", foreign: 404, own: 403}),
-		"POST /d/{domain}/do":                          form("do=again&all=1"),
+		"POST /d/{domain}/do":                          forms(form("do=again&all=1"), "do=begin&all=1", "do=stop&all=1", "do=remove&all=1", "do=remove&all=1&sure=1"),
 		"POST /d/{domain}/settings":                    form("skip=Backup"),
-		"POST /d/{domain}/schedule":                    form("hours=24"),
-		"POST /d/{domain}/check":                       form("do=check"),
-		"POST /d/{domain}/verify":                      form("do=verify"),
+		"POST /d/{domain}/schedule":                    forms(form("hours=24"), "do=none"),
+		"POST /d/{domain}/check":                       forms(form("do=check"), "do=cancel"),
+		"POST /d/{domain}/verify":                      forms(form("do=verify"), "do=cancel"),
 		"POST /d/{domain}/accounts":                    form("login-1=eve@" + ownDomain + "&password-1=secret"),
 		"POST /d/{domain}/accounts/list":               form("LIST"),
-		"POST /d/{domain}/lists/{list}":                form("do=take"),
+		"POST /d/{domain}/lists/{list}":                forms(form("do=take"), "do=drop"),
 		"POST /d/{domain}/a/{account}":                 form("old_password=secret"),
-		"POST /d/{domain}/a/{account}/alias":           form("do=apart"),
+		"POST /d/{domain}/a/{account}/alias":           forms(form("do=apart"), "do=same"),
 		"POST /d/{domain}/a/{account}/mailbox":         form("verdict=accept"),
 		"POST /d/{domain}/a/{account}/quarantine":      form("message=1.1.0001"),
 		"POST /d/{domain}/a/{account}/folder/{folder}": form("verdict=deleted"),
 		// How to sign in is for those who look after everything.
 		"GET /d/{domain}/connect":   {foreign: 404, own: 403},
 		"GET /d/{domain}/mailboxes": {foreign: 404, own: 403, all: 422},
-		"POST /d/{domain}/connect":  nobody(pageRights{form: "do=test", foreign: 404, own: 403, all: 422}),
+		"POST /d/{domain}/connect": forms(nobody(pageRights{form: "do=test", foreign: 404, own: 403, all: 422}),
+			"do=save&side=new&kind=master&master_login=m&master_password=p", "do=forget", "do=forget&side=new"),
 		// What people agree to is their domain's matter.
-		"POST /d/{domain}/consents":  form("do=code&mailbox=anna@" + ownDomain),
+		"POST /d/{domain}/consents":  forms(form("do=code&mailbox=anna@"+ownDomain), "do=browser&mailbox=anna@"+ownDomain, "do=cancel&id=1", "do=forget&mailbox=anna@"+ownDomain),
 		"GET /consent/back":          {foreign: 409, own: 409, all: 409}, // nobody was sent to a provider
-		"POST /d/{domain}/mailboxes": nobody(pageRights{form: "do=all", foreign: 404, own: 403, all: 422}),
+		"POST /d/{domain}/mailboxes": forms(nobody(pageRights{form: "do=all", foreign: 404, own: 403, all: 422}), "mailbox=anna@"+ownDomain),
 		// What is no page, but asked for in the same way.
 		"GET /events?domain={domain}": {foreign: 404, nobody: 401}, "GET /metrics": {foreign: 403, own: 403, nobody: 401}, "GET /healthz": {},
 	}
@@ -125,8 +131,13 @@ func newPageScene(t *testing.T, method, path string) *scene {
 // outsidersOfPage asks as those who may not, sees that nothing has come of it, and then
 // as the domain's own administrator.
 func (s *scene) outsidersOfPage(r pageRights) {
-	s.wantPage(s.nobody, "nobody", r.form, r.nobody)
-	s.wantPage(s.foreign[1], "foreign session", r.form, r.foreign)
+	for _, form := range append([]string{r.form}, r.also...) {
+		s.wantPage(s.nobody, "nobody", form, r.nobody)
+		s.wantPage(s.foreign[1], "foreign session", form, r.foreign)
+		if r.own != 0 && form != r.form {
+			s.wantPage(s.own[1], "own session", form, r.own)
+		}
+	}
 	if r.nobody != 0 && r.foreign != 0 {
 		if after := s.state(); after != s.before {
 			s.t.Errorf("something was done:\n%s\nbefore:\n%s", after, s.before)

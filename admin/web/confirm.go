@@ -38,12 +38,12 @@ func (s *domainPages) sure(v *visit, do string, all bool, accounts int) (asked b
 	if v.r.PostForm.Get("sure") != "" || do != "remove" && !(do == "stop" && all) {
 		return false, nil
 	}
+	d, err := s.domains.Show(v.r.Context(), v.who, v.domain())
+	if err != nil {
+		return true, err
+	}
 	q := question{Do: v.T("do." + do), Danger: do == "remove", Back: domainPath(v.domain())}
 	if do == "stop" {
-		d, err := s.domains.Show(v.r.Context(), v.who, v.domain())
-		if err != nil {
-			return true, err
-		}
 		q.Do, accounts = v.T("do.stop_all"), d.Totals.Running+d.Totals.Queued+d.Totals.Retrying+d.Totals.Failed+d.Totals.Complete
 	}
 	q.Title, q.Question = q.Do, v.T("confirm."+do, "Count", accounts)

@@ -46,11 +46,11 @@ func controlRequests() (requests map[string]any, operations map[string]control.A
 			"/v1/clients":             struct{}{},
 			"/v1/kick":                map[string]any{"login": servers.Login},
 			"/v1/alias":               control.AliasDecision{Login: servers.Login},
-			"/v1/advise":              control.AdviseQuery{},
-			"/v1/prepare":             control.FinishQuery{},
-			"/v1/finish":              control.FinishQuery{},
-			"/v1/forget":              control.AdviseQuery{},
-			"/v1/reports":             control.ReportsQuery{},
+			"/v1/advise":              control.AdviseQuery{Domain: domain},
+			"/v1/prepare":             control.FinishQuery{Domain: domain},
+			"/v1/finish":              control.FinishQuery{Domain: domain},
+			"/v1/forget":              control.AdviseQuery{Domain: domain},
+			"/v1/reports":             control.ReportsQuery{Domain: domain},
 			"/v1/sign/ins":            control.SignInQuery{},
 			"/v1/sign/test":           control.SignInQuery{Domain: domain},
 			"/v1/sign/consent":        control.SignInQuery{Domain: domain, Mailbox: servers.Login},
@@ -126,18 +126,25 @@ func TestControlRights(t *testing.T) {
 		testOtherDoors(t, d, ask, path, requests[path])
 	}
 	for _, path := range []string{"/v1/domains", "/v1/accounts", "/v1/sync", "/v1/status", "/v1/quarantine", "/v1/quarantine/retry",
-		"/v1/quarantine/messages", "/v1/verify", "/v1/plan", "/v1/backup", "/v1/alias", "/v1/clients", "/v1/kick"} {
+		"/v1/quarantine/messages", "/v1/verify", "/v1/plan", "/v1/backup", "/v1/alias", "/v1/clients", "/v1/kick", "/v1/sign/ins",
+		"/v1/prepare", "/v1/reports"} {
 		wantDone(t, ask, path, requests[path])
 		delete(requests, path)
 	}
-	delete(requests, folderPath) // there is no missing folder to be asked about here
-	delete(requests, mailboxPath)
-	wantDone(t, ask, "/v1/sign/ins", requests["/v1/sign/ins"])
-	for _, path := range []string{"/v1/advise", "/v1/prepare", "/v1/finish", "/v1/forget", "/v1/reports"} {
-		delete(requests, path) // nothing here is at its end
+	// What can't be done as things are is refused for just that, by what does it.
+	const noOther = "example.org signs in at its old server with the accounts' own passwords"
+	for path, why := range map[string]string{
+		folderPath: "is not missing", mailboxPath: "nothing is known against the mailboxes", "/v1/forget": "still being copied",
+		"/v1/sign/test": noOther, "/v1/sign/consent": noOther, "/v1/sign/forget": noOther, "/v1/mailboxes": noOther,
+	} {
+		if status, answer := ask("POST", path, requests[path]); status != http.StatusOK || !strings.Contains(string(answer), why) {
+			t.Errorf("%s: status %d, %s, want %q", path, status, answer, why)
+		}
+		delete(requests, path)
 	}
-	for _, path := range []string{"/v1/sign/ins", "/v1/sign/test", "/v1/sign/consent", "/v1/sign/forget", "/v1/mailboxes"} {
-		delete(requests, path) // there is no other way to sign in here
+	for _, path := range []string{"/v1/advise", "/v1/finish"} { // the last
+		wantDone(t, ask, path, requests[path])
+		delete(requests, path)
 	}
 	for path := range requests {
 		t.Errorf("%s was never asked", path)
