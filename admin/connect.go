@@ -263,9 +263,14 @@ func (a *Tenants) connectable(ctx context.Context, who access.Actor, domain stri
 		return nil, server, nil, access.Conflict("not_connected", "Say first how Postferry signs in at this server.")
 	}
 	if !a.connecting.Take(who.Scope, 1) {
-		return nil, server, nil, access.Busy("too_many_connecting", "Other tenants are being asked right now. Try again in a moment.", 5*time.Second)
+		return nil, server, nil, errTooManyConnecting()
 	}
 	return d, server, func() { a.connecting.Leave(who.Scope, 1) }, nil
+}
+
+// errTooManyConnecting is for whom there is no place to ask a tenant.
+func errTooManyConnecting() error {
+	return access.Busy("too_many_connecting", "Other tenants are being asked right now. Try again in a moment.", 5*time.Second)
 }
 
 // TestSignIn tries how Postferry signs in, step by step.

@@ -202,9 +202,17 @@ func (a *Consents) await(ctx context.Context, who access.Actor, server config.Se
 	case err != nil:
 		return a.refusal(err)
 	}
-	// The server may be signed in to in another way by now.
-	if _, now, err := a.place(ctx, who, x.domain, x.side); err != nil || now.SignIn != server.SignIn {
-		return errors.Join(err, access.Conflict(string(tenant.NotAsked), "People don't sign in for themselves at this server."))
+	// It may have been cancelled, or the server be signed in to in another way by now.
+	_, now, err := a.place(ctx, who, x.domain, x.side)
+	switch {
+	case ctx.Err() != nil:
+		err = ctx.Err()
+	case err == nil && now.SignIn != server.SignIn:
+		err = access.Conflict(string(tenant.NotAsked), "People don't sign in for themselves at this server.")
+	}
+	if err != nil {
+		a.revoke(context.WithoutCancel(ctx), server, agreed)
+		return err
 	}
 	return a.keep(ctx, who, agreed)
 }

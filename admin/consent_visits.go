@@ -13,9 +13,13 @@ import (
 )
 
 const (
-	// maxVisits and maxVisitsEach bound the browsers that are at a provider: of all sessions, and of one. The
-	// oldest of them is not waited for any more.
-	maxVisits, maxVisitsEach = 1000, 8
+	// maxVisits, maxVisitsDomain and maxVisitsEach bound the browsers that are at a provider: those of all domains'
+	// people (and as many of those who look after everything), of one domain's, of one session. The oldest of them is
+	// not waited for any more.
+	maxVisits, maxVisitsDomain, maxVisitsEach = 1000, 100, 8
+	// maxAskingEach, maxAsking and maxAskingAll bound the questions to providers where a browser can be sent that are
+	// open at a time: of a domain's people, of all domains', of those who look after everything.
+	maxAskingEach, maxAsking, maxAskingAll = 4, 16, 16
 )
 
 // visits are browsers that were sent to a provider and have not come back, in memory only.
@@ -28,6 +32,7 @@ type visits struct {
 type consentVisit struct {
 	*tenant.Visit
 	owner   store.Digest // the session in which it began
+	scope   string       // of whose it is
 	domain  string
 	side    store.Side
 	mailbox string
@@ -46,7 +51,9 @@ func (v *visits) put(x *consentVisit, now time.Time) {
 		}
 	}
 	v.makeRoom(maxVisitsEach, func(old *consentVisit) bool { return old.owner == x.owner })
-	v.makeRoom(maxVisits, func(*consentVisit) bool { return true })
+	all := x.scope == store.ScopeAll
+	v.makeRoom(maxVisitsDomain, func(old *consentVisit) bool { return !all && old.scope == x.scope })
+	v.makeRoom(maxVisits, func(old *consentVisit) bool { return all == (old.scope == store.ScopeAll) })
 	v.byState[x.State] = x
 }
 
@@ -95,13 +102,17 @@ func (a *Consents) Send(ctx context.Context, who access.Actor, domain string, si
 	if mailbox, err = a.checkMailbox(who, d, mailbox); err != nil {
 		return nil, err
 	}
+	if !a.asking.Take(who.Scope, 1) {
+		return nil, errTooManyConnecting()
+	}
+	defer a.asking.Leave(who.Scope, 1)
 	bound, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	v, err := a.connector().Send(bound, server, mailbox, redirect)
 	if err != nil {
 		return nil, a.refusal(err)
 	}
-	a.visits.put(&consentVisit{Visit: v, owner: who.Owner, domain: d.Name, side: side, mailbox: mailbox, signIn: server.SignIn}, time.Now())
+	a.visits.put(&consentVisit{Visit: v, owner: who.Owner, scope: who.Scope, domain: d.Name, side: side, mailbox: mailbox, signIn: server.SignIn}, time.Now())
 	return &ConsentVisit{URL: v.URL, Provider: hostOf(v.URL), Mailbox: mailbox, Ends: v.Ends}, nil
 }
 

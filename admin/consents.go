@@ -39,7 +39,8 @@ type Consents struct {
 	tokens Tokens
 	visits *visits
 	codes  *consentCodes
-	public string // where the page is reached, "" if that isn't said
+	asking *Places // of browsers being sent, for which a provider is asked
+	public string  // where the page is reached, "" if that isn't said
 	jobs   *jobs
 	audit  *access.Audit
 	log    zerolog.Logger
@@ -280,17 +281,23 @@ func (a *Consents) forget(ctx context.Context, server config.Server, m store.Mai
 	if err != nil {
 		return false, err
 	}
-	bound, cancel := context.WithTimeout(ctx, revokeBound)
-	told, failed := a.connector().Revoke(bound, server, agreed)
-	cancel()
-	if failed != nil {
-		a.log.Warn().Err(failed).Str("account", m.Login).Msg("the provider can't be told that an agreement has ended")
-	}
+	told = a.revoke(ctx, server, agreed)
 	if err := a.store.DeleteConsent(ctx, m); err != nil {
 		return told, err
 	}
 	a.tokens.Forget(m.Domain, m.Side, m.Login)
 	return told, nil
+}
+
+// revoke tells the provider that an agreement has ended; false if it can't be told.
+func (a *Consents) revoke(ctx context.Context, server config.Server, agreed store.Consent) (told bool) {
+	ctx, cancel := context.WithTimeout(ctx, revokeBound)
+	defer cancel()
+	told, err := a.connector().Revoke(ctx, server, agreed)
+	if err != nil {
+		a.log.Warn().Err(err).Str("account", agreed.Login).Msg("the provider can't be told that an agreement has ended")
+	}
+	return told
 }
 
 // forgetAll forgets what people agreed to at one of a domain's servers.

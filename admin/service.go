@@ -104,7 +104,8 @@ func New(opt Options) *Service {
 	s.boards, s.chooser = a.boards, &chooser{s.scopes, a.boards, opt.Store}
 	s.makeJobs(a)
 	s.makeAccess(a)
-	a.Consents = &Consents{scopes: s.scopes, store: s.Store, ferry: s.Ferry, tokens: s.Tokens, visits: newVisits(), codes: s.memory.codes, public: s.Config.Admin.PublicURL, jobs: s.jobs,
+	a.Consents = &Consents{scopes: s.scopes, store: s.Store, ferry: s.Ferry, tokens: s.Tokens, visits: newVisits(), codes: s.memory.codes,
+		asking: NewPlaces(maxAskingEach, maxAsking, maxAskingAll), public: s.Config.Admin.PublicURL, jobs: s.jobs,
 		audit: s.audit, log: s.Log, now: s.Now}
 	s.makeDomains(a)
 	s.makeAccounts(a)

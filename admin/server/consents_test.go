@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -452,4 +453,56 @@ func TestForgottenWhileItIsExchanged(t *testing.T) {
 	if n := provider.Refreshes(); err != nil || n != 0 {
 		t.Errorf("%d agreements that nobody uses stay at the provider (%v)", n, err)
 	}
+}
+
+// TestProviderIsDown: why a provider can't be asked is told, to programs in a sentence of its own.
+func TestProviderIsDown(t *testing.T) {
+	p := startPage(t)
+	provider := p.agreeing("c.example", store.OldSide)
+	provider.SetDown(true)
+	got := p.program("c.example").want(409, "POST", "/api/v1/domains/c.example/consents/old/codes", map[string]any{"mailbox": "anna@c.example"}, nil)
+	shows(t, "by the API", 409, got.StatusCode, got.text, `"provider_not_asked"`, "localhost gives out no tokens at the moment")
+	for _, do := range []string{"browser", "code"} {
+		status, _, text := p.admin("anna-"+do, "c.example").form("/d/c.example/consents", "do", do, "mailbox", "anna@c.example")
+		shows(t, "on the page", status, 422, text, "be asked. See whether its address is right")
+	}
+}
+
+// TestBrowsersSentAreBounded: one domain's people can't have a provider asked as often at a time as they like.
+func TestBrowsersSentAreBounded(t *testing.T) {
+	p := startPage(t)
+	asked, answer := make(chan struct{}, 10), make(chan struct{})
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		select {
+		case <-answer:
+		case <-r.Context().Done():
+		}
+		http.NotFound(w, r)
+	}))
+	defer provider.Close()
+	p.putDomain("c.example", "imaps://old.example", "imaps://new.example")
+	in := admin.SignInInput{Method: config.Consent, Issuer: provider.URL, ClientID: "client", Secret: clientSecret}
+	if err := p.app.Tenants.PutSignIn(t.Context(), access.CommandLine(), "c.example", store.OldSide, in); err != nil {
+		t.Fatal(err)
+	}
+	const path, most = "/d/c.example/consents", 4
+	form := []string{"do", "browser", "mailbox", "anna@c.example"}
+	c, root := p.admin("anna", "c.example"), p.admin("root", "")
+	var waiting sync.WaitGroup
+	wait := func(c *caller) {
+		waiting.Go(func() {
+			status, _, text := c.form(path, form...)
+			shows(t, "whoever is served", status, 422, text, "be asked. See whether its address is right")
+		})
+		<-asked
+	}
+	for range most {
+		wait(c)
+	}
+	status, _, text := c.form(path, form...)
+	shows(t, "one more", status, 422, text, "Other tenants are being asked right now")
+	wait(root)
+	close(answer)
+	waiting.Wait()
 }
