@@ -36,7 +36,7 @@ func (a *Accounts) Add(ctx context.Context, who access.Actor, domain string, in 
 	if len(in) == 0 {
 		return nil, access.Invalid(access.WrongField("accounts", "missing", "No accounts were given."))
 	}
-	lines, mistakes := a.check(who, d, in)
+	lines, mistakes := a.check(ctx, who, d, in)
 	if len(mistakes) > 0 {
 		return nil, access.Invalid(mistakes...)
 	}
@@ -44,8 +44,8 @@ func (a *Accounts) Add(ctx context.Context, who access.Actor, domain string, in 
 }
 
 // check makes lines of what was given, with all mistakes.
-func (a *Accounts) check(who access.Actor, d *config.Domain, in []AccountInput) (lines []config.AccountLine, mistakes []access.Mistake) {
-	check, newLogins := a.scopes.lineCheck(who, d), config.NewLogins{}
+func (a *Accounts) check(ctx context.Context, who access.Actor, d *config.Domain, in []AccountInput) (lines []config.AccountLine, mistakes []access.Mistake) {
+	check, newLogins := a.pairCheck(ctx, who, d), config.NewLogins{}
 	for i, x := range in {
 		line := config.AccountLine{Line: i + 1, Login: strings.Trim(x.Login, " \t"), Password: x.Password.Reveal(),
 			NewLogin: strings.Trim(x.NewLogin, " \t"), NewPassword: x.NewPassword.Reveal()}
@@ -99,6 +99,13 @@ func (a *Accounts) put(ctx context.Context, who access.Actor, d *config.Domain, 
 		return nil, err
 	}
 	defer a.adding.Release(1)
+	var err error
+	if d, err = a.scopes.Domain(ctx, who, d.Name); err != nil { // as it is now
+		return nil, err
+	}
+	if err := a.checkPairs(ctx, who, d, lines); err != nil {
+		return nil, err
+	}
 	accounts, err := a.accountsOf(ctx, d, lines)
 	if err != nil {
 		return nil, err

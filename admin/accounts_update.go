@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -14,7 +15,7 @@ import (
 // AccountPatch changes logins and passwords; nil leaves one as it is. A login changes only
 // together with its password, and an old password that comes without the new one is for
 // copying only. Whoever looks after one domain gives another mailbox at the new server
-// only together with the old password.
+// only together with the old password, and only where mayPair says so.
 type AccountPatch struct {
 	OldLogin    *string       `json:"old_login"`
 	OldPassword *store.Secret `json:"old_password"`
@@ -28,14 +29,14 @@ type AccountPatch struct {
 // Update corrects logins and passwords. A problem is forgotten, and an
 // account that was begun is tried again at once.
 func (a *Accounts) Update(ctx context.Context, who access.Actor, domain string, id store.AccountID, p AccountPatch) (*report.Account, error) {
-	d, err := a.scopes.Domain(ctx, who, domain)
-	if err != nil {
-		return nil, err
-	}
 	if err := a.adding.Acquire(ctx, 1); err != nil {
 		return nil, err
 	}
 	defer a.adding.Release(1)
+	d, err := a.scopes.Domain(ctx, who, domain) // as it is now that it is this one's turn
+	if err != nil {
+		return nil, err
+	}
 	x, err := a.account(ctx, d, id)
 	if err != nil {
 		return nil, err
@@ -107,8 +108,15 @@ func (a *Accounts) changeOf(who access.Actor, d *config.Domain, x *store.Account
 	var others []access.Mistake
 	change.Old, mistakes = sidePatch{"old", p.OldLogin, p.OldPassword, x.Old.Login, foreign(foreignAddress)}.read(d)
 	change.New, others = sidePatch{"new", p.NewLogin, p.NewPassword, x.New.Login, foreign(a.scopes.foreign)}.read(d)
-	if mistakes = append(mistakes, others...); len(mistakes) == 0 && !who.All() && change.New.Login != "" && change.Old.Password == "" {
+	mistakes = append(mistakes, others...)
+	switch oldLogin, newLogin := cmp.Or(change.Old.Login, x.Old.Login), cmp.Or(change.New.Login, x.New.Login); {
+	case len(mistakes) > 0, change.Old.Login == "" && change.New.Login == "":
+	case !who.All() && change.New.Login != "" && change.Old.Password == "":
 		mistakes = append(mistakes, fieldMistake("new_login", errMailboxAlone()))
+	case change.New.Login != "" && !a.scopes.mayPair(who, d, oldLogin, newLogin):
+		mistakes = append(mistakes, fieldMistake("new_login", errPair()))
+	case !a.scopes.mayPair(who, d, oldLogin, newLogin):
+		mistakes = append(mistakes, fieldMistake("old_login", errPair()))
 	}
 	return change, mistakes
 }

@@ -111,9 +111,9 @@ func sameOld(was, d store.Domain) bool {
 }
 
 // checkScope refuses what is not for those who look after one domain only: the new
-// server, and whatever would bring them passwords of others. The old server may be
+// server, and whatever would bring them passwords or mail of others. The old server may be
 // theirs, so it stays once there are accounts, which have passwords, and while people
-// who log in are tried there.
+// who log in are tried there; and they have no mail of the new server brought to it.
 func checkScope(who access.Actor, was, d store.Domain) error {
 	refuse := func(code, detail string) error {
 		return &access.Refusal{Kind: access.KindForbidden, Code: code, Detail: detail}
@@ -130,8 +130,12 @@ func checkScope(who access.Actor, was, d store.Domain) error {
 		return refuse("limits_fixed", "How fast mail is copied is your provider's choice.")
 	case !was.Enrol && d.Enrol:
 		return refuse("enrol_fixed", "Only an administrator of all domains can let people enrol themselves: their passwords are tried at the old server.")
+	case !was.Rules.WayBack && d.Rules.WayBack:
+		return refuse("way_back_fixed", "Only an administrator of all domains can have new mail copied back: whoever has a password at the old server then reads it there.")
 	case sameOld(was, d):
 		return nil
+	case was.Rules.WayBack:
+		return refuse("old_server_way_back", "New mail is copied back to the old server. Only an administrator of all domains can change it now.")
 	case was.Enrol:
 		return refuse("old_server_enrol", "People may enrol themselves, so the passwords of whoever logs in are tried at the old server. Only an administrator of all domains can change it now.")
 	case d.OldSetBy == store.SetByAll && (was.OldSetBy != store.SetByAll || was.Old != d.Old):

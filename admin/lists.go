@@ -179,7 +179,7 @@ func (a *Lists) Parse(ctx context.Context, who access.Actor, domain string, r io
 	}
 	defer a.lists.parsing.Leave(who.Scope, 1)
 	parsed, err := config.ReadAccounts(r, config.ListOptions{Format: format, Encoding: encoding,
-		Check: a.scopes.lineCheck(who, d), Passwordless: d.Passwordless()})
+		Check: a.accounts.pairCheck(ctx, who, d), Passwordless: d.Passwordless()})
 	if err != nil {
 		return nil, err
 	}

@@ -245,7 +245,7 @@ func TestFormKeepsMistakes(t *testing.T) {
 // as no passwords go there but those they bring.
 func TestWhatACustomerMaySet(t *testing.T) {
 	const here = "imaps://old.a.example"
-	another := map[string]any{"old": "imaps://catcher.example"}
+	another, pem, wayBack := map[string]any{"old": "imaps://catcher.example"}, authority(t), store.DomainRules{WayBack: true}
 	for name, x := range map[string]struct {
 		was     store.Domain
 		account bool
@@ -285,6 +285,15 @@ func TestWhatACustomerMaySet(t *testing.T) {
 		"accepting another":               {was: store.Domain{OldSetBy: store.SetByAll}, in: map[string]any{"old": "imaps://10.0.0.1", "old_public_only": false}, status: 403, code: "forbidden", setBy: store.SetByAll},
 		"accepting with accounts":         {account: true, in: map[string]any{"old_public_only": false}, status: 403, code: "forbidden"},
 		"the new server":                  {in: map[string]any{"new": "imaps://elsewhere.example"}, status: 403, code: "new_server_fixed"},
+		"an authority":                    {in: map[string]any{"old_ca": pem}, status: 200},
+		"an authority, with accounts":     {account: true, in: map[string]any{"old_ca": pem}, status: 403, code: "old_server_in_use"},
+		"the new server's authority":      {in: map[string]any{"new_ca": pem}, status: 403, code: "new_server_fixed"},
+		"a way back":                      {account: true, in: map[string]any{"way_back": true}, status: 403, code: "way_back_fixed"},
+		"a way back from the start":       {in: map[string]any{"old": "imaps://catcher.example", "way_back": true}, status: 403, code: "way_back_fixed"},
+		"a way back as before":            {was: store.Domain{Rules: wayBack}, account: true, in: map[string]any{"way_back": true}, status: 200},
+		"no way back any more":            {was: store.Domain{Rules: wayBack}, account: true, in: map[string]any{"way_back": false}, status: 200},
+		"host, while mail goes back":      {was: store.Domain{Rules: wayBack}, in: another, status: 403, code: "old_server_way_back"},
+		"host, and no way back":           {was: store.Domain{Rules: wayBack}, in: map[string]any{"old": "imaps://catcher.example", "way_back": false}, status: 403, code: "old_server_way_back"},
 		"the new server's fingerprint":    {in: map[string]any{"new_fingerprint": onePin}, status: 403, code: "new_server_fixed"},
 		"no fingerprint of the new one":   {was: store.Domain{NewFingerprint: make([]byte, 32)}, in: map[string]any{"new_fingerprint": ""}, status: 403, code: "new_server_fixed"},
 	} {

@@ -89,6 +89,12 @@ func TestSettings(t *testing.T) {
 	}
 	got = root.do("GET", "/d/a.example/settings", nil)
 	shows(t, "the way back", got.StatusCode, 200, got.text, `name="way_back" value="1" checked`)
+	c.want(200, "PUT", aDomain, map[string]any{"way_back": false}, nil)
+	got = own.do("GET", "/d/a.example/settings", nil)
+	shows(t, "the way back of others", got.StatusCode, 200, got.text, `name="way_back" value="1" disabled`, "can have new mail copied back")
+	status, _, page = own.form("/d/a.example/settings", "skip", "Theirs", "way_back", "1")
+	shows(t, "a way back by the domain's administrator", status, 403, page, "can have new mail copied back")
+	c.want(200, "PUT", aDomain, map[string]any{"way_back": true}, nil)
 	pop3 := c.want(422, "PUT", aDomain, map[string]any{"old": "pop3s://old.a.example"}, nil)
 	if !strings.Contains(pop3.text, "way_back_pop3") {
 		t.Errorf("a way back by POP3: %s", pop3.text)

@@ -199,6 +199,8 @@ func formOf(v *visit, d *admin.DomainView) serverForm {
 	case v.who.All():
 	case d.Totals.Accounts > 0:
 		form.OldFixed = "old_server_in_use"
+	case d.WayBack:
+		form.OldFixed = "old_server_way_back"
 	case d.Enrol:
 		form.OldFixed = "old_server_enrol"
 	case d.Old.SignIn != string(config.Passwords):
