@@ -106,7 +106,7 @@ func (g *Guide) Finish(ctx context.Context, e Engine, domain string, ids []store
 		return r, nil
 	}
 	r.By = by
-	text, err := json.Marshal(r)
+	text, err := json.Marshal(r.kept())
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +163,7 @@ func (g *Guide) sort(ctx context.Context, r *Report, by string, accept bool) err
 		case a.Grade != stage.NeedsLook && looked, a.Approved != nil && looked:
 			good = append(good, a)
 		case accept:
-			approval := store.Approval{When: r.Made, By: by, What: reasons(a.Why)}
+			approval := store.Approval{When: r.Made, By: by, What: codes(a.Why)}
 			if err := g.Store.Approve(ctx, []store.AccountID{a.ID}, approval); err != nil {
 				return err
 			}
@@ -195,6 +195,15 @@ func reasons(why []stage.Message) string {
 		texts[i] = strings.TrimSuffix(m.Text, ".")
 	}
 	return strings.Join(texts, "; ")
+}
+
+// codes are those of messages.
+func codes(why []stage.Message) string {
+	all := make([]string, len(why))
+	for i, m := range why {
+		all[i] = m.Code
+	}
+	return strings.Join(all, " ")
 }
 
 // Forget removes a domain and all that is kept of it, but for its reports and the audit log.

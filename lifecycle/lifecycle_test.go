@@ -155,6 +155,42 @@ func wantReport(t *testing.T, w *world, r *Report) {
 	}
 }
 
+// TestReportsAreKeptAsCodes: a report comes out of the state as it was told, and there is no sentence in its row. Those of
+// earlier versions have sentences, and are told as before.
+func TestReportsAreKeptAsCodes(t *testing.T) {
+	w := newWorld(t, "a@example.com", "b@example.com")
+	silent := &store.Problem{Kind: store.Unreachable, Server: store.OldSide, Host: "o", Summary: reason.Of(reason.TroubleUnreachable, reason.Of(reason.ServerOld, "o")), Advice: store.NeedsFix}
+	w.passed = func(id store.AccountID) {
+		if err := w.Store.SetProblem(t.Context(), id, silent); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.Prepare(t.Context(), w, "example.com", nil, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	want, err := w.Finish(t.Context(), w, "example.com", []store.AccountID{1}, "root", true)
+	if err != nil || want.Accounts[0].Why[0].Text != silent.Summary.String() {
+		t.Fatalf("%+v, %v", want, err)
+	}
+	rows, err := w.Store.Reports(t.Context(), "example.com")
+	if err != nil || len(rows) != 1 || strings.Contains(string(rows[0].Text), "can't be reached") || !strings.Contains(string(rows[0].Text), "trouble.unreachable") {
+		t.Errorf("%s, %v", rows[0].Text, err)
+	}
+	got, err := w.Reports(t.Context(), "example.com")
+	if err != nil || len(got) != 1 || !reflect.DeepEqual(got[0].Accounts[0].Why, want.Accounts[0].Why) || got[0].Verdict.Text != want.Verdict.Text {
+		t.Errorf("got %+v, %v\nwant %+v", got, err, want)
+	}
+	before := `{"accounts":[{"id":2,"login":"b@example.com","grade":"needs_look","why":[{"code":"grade_problem","args":{"problem":"It is odd."},"text":"It is odd."}]}],` +
+		`"verdict":{"code":"names_unknown","args":{},"text":"Where the domain's names lead is not known yet."}}`
+	if _, _, err := w.Store.Finish(t.Context(), []store.AccountID{2}, store.Report{Domain: "example.com", Made: now, By: "root", Text: []byte(before)}); err != nil {
+		t.Fatal(err)
+	}
+	got, err = w.Reports(t.Context(), "example.com")
+	if err != nil || len(got) != 2 || got[0].Number != 2 || got[0].Verdict.Text != "Where the domain's names lead is not known yet." || reasons(got[0].Accounts[0].Why) != "It is odd" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 // TestFinishLeavesWhatNeedsALook: such accounts stay as they are, unless somebody accepts them.
 func TestFinishLeavesWhatNeedsALook(t *testing.T) {
 	w := newWorld(t, "a@example.com", "b@example.com")

@@ -130,7 +130,39 @@ func (g *Guide) Reports(ctx context.Context, domain string) ([]Report, error) {
 		if err := json.Unmarshal(k.Text, &reports[i]); err != nil {
 			return nil, fmt.Errorf("report %d of the state can't be read: %w", k.Number, err)
 		}
+		reports[i].restore()
 		reports[i].Number = k.Number
 	}
 	return reports, nil
+}
+
+// kept is the report as the store has it: with codes for sentences.
+func (r *Report) kept() *Report {
+	k := *r
+	k.Verdict = r.Verdict.Kept()
+	k.Accounts, k.Left = keptAccounts(r.Accounts), keptAccounts(r.Left)
+	return &k
+}
+
+func keptAccounts(all []Account) []Account {
+	kept := slices.Clone(all)
+	for i := range kept {
+		kept[i].Why = slices.Clone(kept[i].Why)
+		for n := range kept[i].Why {
+			kept[i].Why[n] = kept[i].Why[n].Kept()
+		}
+	}
+	return kept
+}
+
+// restore is kept undone.
+func (r *Report) restore() {
+	r.Verdict = r.Verdict.Restored()
+	for _, all := range [][]Account{r.Accounts, r.Left} {
+		for i := range all {
+			for n := range all[i].Why {
+				all[i].Why[n] = all[i].Why[n].Restored()
+			}
+		}
+	}
 }

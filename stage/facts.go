@@ -152,7 +152,7 @@ func (f *Facts) wayBack() *Message {
 	if w == nil || f.Accounts > 0 && f.Done == f.Accounts {
 		return nil
 	}
-	args := []any{"messages", w.Copied, "last", w.Last, "refused", w.Refused, "open", w.Open, "folders", w.Troubled, "trouble", strings.TrimSuffix(w.Trouble, ".")}
+	args := []any{"messages", w.Copied, "last", w.Last, "refused", w.Refused, "open", w.Open, "folders", w.Troubled, "trouble", w.Trouble}
 	code := codeWayBackOpen
 	switch {
 	case w.Troubled > 0:

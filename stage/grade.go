@@ -26,7 +26,7 @@ func GradeOf(o *store.Overview, now time.Time) (Grade, []Message) {
 		}
 	}
 	v := &s.Verified
-	add(&bad, o.Problem != nil, codeGradeProblem, "problem", problemText(o.Problem))
+	add(&bad, o.Problem != nil, codeGradeProblem, "problem", problemOf(o.Problem))
 	add(&bad, o.Problem == nil && !s.Complete, codeGradeIncomplete, "copied", s.Copied, "messages", s.Messages)
 	add(&bad, s.Quarantined > 0, codeGradeQuarantined, "messages", s.Quarantined)
 	add(&bad, v.Damage > 0, codeGradeDamage, "findings", v.Damage)
@@ -40,13 +40,6 @@ func GradeOf(o *store.Overview, now time.Time) (Grade, []Message) {
 		return Good, fair
 	}
 	return Perfect, fair
-}
-
-func problemText(p *store.Problem) string {
-	if p == nil {
-		return ""
-	}
-	return p.Summary.String()
 }
 
 // NotLooked says that an account's last pass is too long ago for it to be finished.

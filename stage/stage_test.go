@@ -51,7 +51,7 @@ func each(all []store.Overview, set func(*store.Overview)) []store.Overview {
 func TestWayBack(t *testing.T) {
 	for want, sum := range map[Code]*store.WayBackSum{
 		"": nil, codeWayBackOpen: {}, codeWayBackUsed: {Copied: 12, Last: now}, codeWayBackRefused: {Copied: 12, Refused: 3},
-		codeWayBackTrouble: {Copied: 12, Troubled: 2, Trouble: "it is full."}, codeWayBackReady: {Copied: 0},
+		codeWayBackTrouble: {Copied: 12, Troubled: 2, Trouble: reason.Of(reason.BackFull)}, codeWayBackReady: {Copied: 0},
 	} {
 		f := settled()
 		f.WayBack, f.Move.Names.MX = sum, now
@@ -62,7 +62,7 @@ func TestWayBack(t *testing.T) {
 		if (m == nil) != (want == "") || m != nil && m.Code != want {
 			t.Errorf("%+v: %+v", sum, m)
 		}
-		if want == codeWayBackTrouble && m.Text != "The way back is not whole: from some folders (2) nothing is copied back to the old server: it is full. Messages that were copied back: 12." {
+		if want == codeWayBackTrouble && m.Text != "The way back is not whole: from some folders (2) nothing is copied back to the old server: the old mailbox is full. Messages that were copied back: 12." {
 			t.Error(m.Text)
 		}
 	}

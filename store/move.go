@@ -86,7 +86,7 @@ type Verified struct {
 type Approval struct {
 	When time.Time // zero for none
 	By   string
-	What string // what keeps it from being perfect, in English
+	What string // what keeps it from being perfect: codes of package stage; rows of earlier versions have English sentences
 }
 
 // Report is what a move came to, as it was told when accounts were finished. It stays when

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/emersion/go-imap/v2"
+
+	"postferry/report/reason"
 )
 
 // WayBack is how far a folder is whose new mail is copied back to the old server.
@@ -16,8 +18,8 @@ type WayBack struct {
 	Since       time.Time // when the way back was opened
 	Copied      uint64
 	Octets      uint64
-	Last        time.Time // when the last one was copied; zero for none
-	Trouble     string    // what keeps messages from being copied, in English; "" for nothing
+	Last        time.Time     // when the last one was copied; zero for none
+	Trouble     reason.Reason // what keeps messages from being copied; "" for nothing
 }
 
 // ReturnState is what is known of a message on its way back.
@@ -61,11 +63,11 @@ func (r *Return) Key() ReturnKey { return ReturnKey{r.UIDValidity, r.UID} }
 // WayBackSum is what has gone back for all accounts of a domain.
 type WayBackSum struct {
 	Copied   uint64
-	Last     time.Time // zero for nothing
-	Refused  uint64    // messages that the old server does not take
-	Open     uint64    // of which it is not known yet whether they are there
-	Troubled uint64    // folders from which nothing can be copied back
-	Trouble  string    // of one of them
+	Last     time.Time     // zero for nothing
+	Refused  uint64        // messages that the old server does not take
+	Open     uint64        // of which it is not known yet whether they are there
+	Troubled uint64        // folders from which nothing can be copied back
+	Trouble  reason.Reason // of one of them
 }
 
 // WaysBack keeps what is known of mail on its way back. It is part of every Store, and what Store says

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/folders"
 	"postferry/syncer/session"
@@ -23,7 +24,7 @@ func (b *wayBack) returns(p *passRun) bool {
 
 // tellNoReturn notes that nothing is copied back for an account with a folder that shows all mail.
 func (b *wayBack) tellNoReturn(f *folders.Folder) {
-	why := store.WayBack{Folder: f.ID, Since: b.clock(), Trouble: "the old mailbox has a folder that shows all mail, with which nothing can be copied back to it"}
+	why := store.WayBack{Folder: f.ID, Since: b.clock(), Trouble: reason.Of(reason.BackAllMail)}
 	if err := b.store.Commit(b.jobs.Context, store.Batch{Account: b.id, Folder: f.ID, WayBack: &why}); err != nil && b.jobs.Context.Err() == nil {
 		b.log.Error().Err(err).Msg("it could not be recorded that nothing is copied back for the account")
 	}

@@ -15,6 +15,7 @@ import (
 	"postferry/admin/access"
 	"postferry/discover"
 	"postferry/lifecycle"
+	"postferry/report/reason"
 	"postferry/stage"
 )
 
@@ -174,13 +175,10 @@ func (w *words) argument(value any) string {
 		return string(w.Time(x))
 	case stage.Span:
 		return template.HTMLEscapeString(w.Span(time.Duration(x) * time.Second))
+	case stage.Problem, reason.Reason:
+		return template.HTMLEscapeString(w.because(x))
 	case string:
-		if at, err := time.Parse(time.RFC3339, x); err == nil { // of a report that was kept
-			return string(w.Time(at))
-		}
 		return template.HTMLEscapeString(x)
-	case float64: // likewise
-		return template.HTMLEscapeString(w.Number(int64(x)))
 	}
 	return template.HTMLEscapeString(w.Number(value))
 }

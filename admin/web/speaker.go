@@ -7,6 +7,7 @@ import (
 	"golang.org/x/text/language"
 
 	"postferry/report"
+	"postferry/report/reason"
 	"postferry/stage"
 	"postferry/store"
 )
@@ -73,15 +74,27 @@ func (v *Voice) Say(m stage.Message) string {
 
 // argument is an argument of a message, as a person reads it.
 func (v *Voice) argument(value any) any {
-	if s, is := value.(stage.Span); is {
-		return v.words.Span(time.Duration(s) * time.Second)
+	switch x := value.(type) {
+	case stage.Span:
+		return v.words.Span(time.Duration(x) * time.Second)
+	case stage.Problem, reason.Reason:
+		return v.words.because(x)
+	case time.Time:
+		if x.IsZero() {
+			return v.words.T("time.never")
+		}
+		return x.Local().Format(v.words.T("time.layout") + " MST")
 	}
-	t, ok := value.(time.Time)
-	if !ok {
-		return value
+	return value
+}
+
+// because is an argument that says why: a problem as a sentence, a reason as it stands within one.
+func (w *words) because(value any) string {
+	switch x := value.(type) {
+	case stage.Problem:
+		return w.Problem(&report.Problem{Kind: x.Kind, Server: x.Server, Host: x.Host, Folder: x.Folder, Summary: x.Summary})
+	case reason.Reason:
+		return strings.TrimSuffix(w.Reason(x), ".")
 	}
-	if t.IsZero() {
-		return v.words.T("time.never")
-	}
-	return t.Local().Format(v.words.T("time.layout") + " MST")
+	return ""
 }

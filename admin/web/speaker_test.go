@@ -1,6 +1,7 @@
 package web
 
 import (
+	"html"
 	"strings"
 	"testing"
 	"time"
@@ -37,6 +38,36 @@ func TestSpeaker(t *testing.T) {
 		}
 		if strings.Contains(said, "{{") || strings.Contains(said, "<time") || strings.Contains(said, "notify.") || what == "" || advice == "" {
 			t.Errorf("%s:\n%s", language, said)
+		}
+	}
+}
+
+// TestWhyIsTranslated: what keeps an account from being copied, or mail from going back, is said in the reader's language within
+// what is said of a move, on pages as well.
+func TestWhyIsTranslated(t *testing.T) {
+	s, err := NewSpeaker()
+	if err != nil {
+		t.Fatal(err)
+	}
+	problem := stage.Problem{Kind: store.Unreachable, Server: store.OldSide, Host: "imap.old.example", Summary: reason.Of(reason.TroubleUnreachable, reason.Of(reason.ServerOld, "imap.old.example"))}
+	silent := stage.Message{Code: "grade_problem", Args: map[string]any{"problem": problem}, Text: "English."}
+	odd := stage.Message{Code: "grade_problem", Args: map[string]any{"problem": stage.Problem{Summary: reason.Said("It is <odd>.")}}, Text: "English."}
+	back := stage.Message{Code: "way_back_trouble", Args: map[string]any{"folders": 2, "messages": 12, "trouble": reason.Of(reason.BackFull)}, Text: "English."}
+	for language, want := range map[string][3]string{
+		"en": {"The old server (imap.old.example) can't be reached.", "It is <odd>.", ": the old mailbox is full. "},
+		"de": {"Der alte Server (imap.old.example) ist nicht erreichbar.", "It is <odd>.", ": das alte Postfach ist voll. "},
+		"ru": {"imap.old.example", "It is <odd>.", ": старый ящик полон. "},
+	} {
+		v := s.In(language)
+		for i, m := range []stage.Message{silent, odd, back} {
+			for where, said := range map[string]string{"plain": v.Say(m), "page": html.UnescapeString(string(v.words.Say(m)))} {
+				if !strings.Contains(said, want[i]) || language == "ru" && strings.Contains(said, "reached") {
+					t.Errorf("%s, %s: %q is not in %q", language, where, want[i], said)
+				}
+			}
+		}
+		if strings.Contains(string(v.words.Say(odd)), "<odd>") {
+			t.Errorf("%s: not escaped: %s", language, v.words.Say(odd))
 		}
 	}
 }

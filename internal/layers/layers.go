@@ -122,7 +122,7 @@ func allowed() map[string][]string {
 		"credential":         append([]string{"upstream/link", publicnet, pauses, reasons}, bottom...),
 		"discover":           append([]string{publicnet, "upstream", "upstream/pop3", "upstream/link"}, bottom...), // it asks what it finds as the engine would
 		"cause":              {reasons, "store"},
-		"stage":              {"discover", "store"}, // for the facts
+		"stage":              {"discover", "store", reasons}, // for the facts, and what is told of them
 		"lifecycle":          {"stage", "discover", "store", "config", spreadsheet},
 		"notify":             {"stage", "store", "config", publicnet, secret},
 		"wire":               nil,

@@ -45,6 +45,11 @@ const (
 	OldEmptied      Code = "reason.old_emptied"       // the old mailbox is empty and not the one any more that was copied from
 	NotActive       Code = "reason.not_active"        // the account is in a state in which nothing is copied
 	NoDomain        Code = "reason.no_domain"         // the account's domain is not in the configuration any more
+	BackNoUIDs      Code = "reason.back_no_uids"      // the old server doesn't tell where messages are put, so nothing goes back to it
+	BackNoUIDsNew   Code = "reason.back_no_uids_new"  // the new server's UIDs don't last, so nothing goes back from it
+	BackFull        Code = "reason.back_full"         // the old mailbox has no room for what would go back
+	BackRefusing    Code = "reason.back_refusing"     // the old server refuses what would go back
+	BackAllMail     Code = "reason.back_all_mail"     // the old mailbox has a folder that shows all mail, so nothing goes back
 	Octets          Code = "reason.octets"            // so large it is
 	Messages        Code = "reason.messages"          // so many there are
 )

@@ -60,10 +60,11 @@ func isReason(row string) bool {
 	return true
 }
 
-// kept are the codes whose sentences rows had: of messages in quarantine, and of folders.
+// kept are the codes whose sentences rows had: of messages in quarantine, of folders, and of what keeps mail from going back.
 var kept = []Code{
 	Refused, RefusedRepaired, NotNowNew, Empty, OldBreaks, NewBreaks, NotDelivered, NotNowOld, TooLarge, DiffersOld, EndlessOld, ChangedNew, LostOrRemoved,
 	LeftByConfig, LeftShared, LeftView, LeftLong, LeftDeep, LeftOmitted, NotMapped,
+	BackNoUIDs, BackNoUIDsNew, BackFull, BackRefusing, BackAllMail,
 }
 
 // keptTroubles are the same of problems, but for what fits too many sentences.

@@ -70,6 +70,11 @@ var reasonTexts = map[Code]text{
 	OldEmptied:      {format: "The old mailbox is empty and not the one any more that messages were copied from (%s): the server may have been replaced, or have lost its mail. Whether anything is missing can't be told.", names: []string{"Count"}},
 	NotActive:       {format: "The account is %s: nothing is copied.", names: []string{"State"}},
 	NoDomain:        {format: "The configuration has no domain %s any more.", names: []string{"Domain"}},
+	BackNoUIDs:      {format: "the old server does not say where it puts messages (UIDPLUS), or its numbers don't last: without that nothing is copied back to it"},
+	BackNoUIDsNew:   {format: "the new server does not tell UIDs that last"},
+	BackFull:        {format: "the old mailbox is full"},
+	BackRefusing:    {format: "the old server refuses one message after the other"},
+	BackAllMail:     {format: "the old mailbox has a folder that shows all mail, with which nothing can be copied back to it"},
 	Octets:          {format: "%s octets", names: []string{"Size"}},
 	Messages:        {format: "%s messages", names: []string{"Count"}},
 

@@ -3,6 +3,7 @@ package storetest
 import (
 	"testing"
 
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -14,7 +15,7 @@ func testWaysBack(t *testing.T, f *fixture) {
 	sent := store.Return{Folder: folder, UIDValidity: 7, UID: 12, State: store.ReturnSent, Fingerprint: store.Fingerprint{1, 2}, Size: 9, Date: at(3), Written: at(4)}
 	refused := store.Return{Folder: folder, UIDValidity: 7, UID: 11, State: store.ReturnRefused, Date: at(3), Written: at(4), Attempts: 2, Cause: "too large"}
 	f.commit(store.Batch{Account: id, Folder: folder, WayBack: &way, Returns: []store.Return{sent, refused}})
-	trouble := store.WayBack{Folder: otherFolder, Since: at(1), Trouble: "it is full"}
+	trouble := store.WayBack{Folder: otherFolder, Since: at(1), Trouble: reason.Of(reason.BackFull)}
 	f.commit(store.Batch{Account: other, Folder: otherFolder, WayBack: &trouble})
 	f.reopen()
 	ways, returns, err := f.WaysBack(t.Context(), id)
@@ -23,7 +24,7 @@ func testWaysBack(t *testing.T, f *fixture) {
 	wantEqual(t, "returns", returns, []store.Return{refused, sent})
 	sum, err := f.WayBackOf(t.Context(), "example.com")
 	must(t, err)
-	wantEqual(t, "sum", sum, store.WayBackSum{Copied: 3, Last: at(2), Refused: 1, Open: 1, Troubled: 1, Trouble: "it is full"})
+	wantEqual(t, "sum", sum, store.WayBackSum{Copied: 3, Last: at(2), Refused: 1, Open: 1, Troubled: 1, Trouble: reason.Of(reason.BackFull)})
 
 	way.Copied, way.Next = 4, 13
 	f.commit(store.Batch{Account: id, Folder: folder, WayBack: &way, Returned: []store.ReturnKey{sent.Key()}, Proofs: []store.Entry{entry("k")}})

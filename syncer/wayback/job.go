@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/internal/pause"
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/session"
 	"postferry/upstream"
@@ -49,10 +50,10 @@ type Job struct {
 
 // What keeps mail from being copied back.
 var (
-	errNoUIDs    = errors.New("the old server does not say where it puts messages (UIDPLUS), or its numbers don't last: without that nothing is copied back to it")
-	errNewNoUIDs = errors.New("the new server does not tell UIDs that last")
-	errFull      = errors.New("the old mailbox is full")
-	errRefusing  = errors.New("the old server refuses one message after the other")
+	errNoUIDs    = stopped(reason.Of(reason.BackNoUIDs))
+	errNewNoUIDs = stopped(reason.Of(reason.BackNoUIDsNew))
+	errFull      = stopped(reason.Of(reason.BackFull))
+	errRefusing  = stopped(reason.Of(reason.BackRefusing))
 )
 
 // refusedInRow is how many messages in a row the old server may refuse until nothing more is sent.
@@ -86,8 +87,8 @@ func (j *Job) Run(ctx context.Context) error {
 		_ = j.old.Logout(ctx) // what it was told it knows
 		_ = j.old.Close()
 	}
-	if trouble := new(stopped); errors.As(err, &trouble) {
-		return j.stop(ctx, trouble.error)
+	if why, ok := errors.AsType[stopped](err); ok {
+		return j.stop(ctx, why)
 	}
 	if err == nil && j.way.Trouble != "" {
 		j.way.Trouble = ""
@@ -97,14 +98,16 @@ func (j *Job) Run(ctx context.Context) error {
 }
 
 // stopped is an error that is told as what keeps the folder from being copied back.
-type stopped struct{ error }
+type stopped reason.Reason
+
+func (s stopped) Error() string { return reason.Reason(s).String() }
 
 // stop notes what keeps the folder from being copied back.
-func (j *Job) stop(ctx context.Context, why error) error {
-	if j.way.Since.IsZero() || j.way.Trouble == why.Error() {
+func (j *Job) stop(ctx context.Context, why stopped) error {
+	if j.way.Since.IsZero() || j.way.Trouble == reason.Reason(why) {
 		return why
 	}
-	j.way.Trouble = why.Error()
+	j.way.Trouble = reason.Reason(why)
 	return errors.Join(why, j.commit(ctx, store.Batch{}))
 }
 
@@ -216,7 +219,7 @@ func (j *Job) look(ctx context.Context) (err error) {
 	cp := &j.Folder.Checkpoint
 	switch {
 	case !j.old.UIDPlus() || j.oldSel.NotSticky || j.oldSel.UIDValidity == 0:
-		return &stopped{errNoUIDs}
+		return errNoUIDs
 	case cp.Checked.IsZero() || j.oldSel.UIDValidity != cp.UIDValidity || j.oldSel.UIDNext > j.dealtWith():
 		return ErrNotNow
 	}

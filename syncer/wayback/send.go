@@ -35,7 +35,7 @@ func (j *Job) send(ctx context.Context, found []candidate) error {
 			refused = 0
 		}
 		if refused == refusedInRow {
-			return &stopped{errRefusing}
+			return errRefusing
 		}
 	}
 	j.way.UIDValidity, j.way.Next = j.newSel.UIDValidity, j.newSel.UIDNext
@@ -73,8 +73,10 @@ func (j *Job) sendOne(ctx context.Context, c *candidate) (taken bool, err error)
 	return false, j.refused(ctx, was, before, r, result.Err)
 }
 
-// errGone: the new server does not have the message any more.
-var errGone = errors.New("the message is gone")
+var (
+	errGone     = errors.New("the message is gone") // from the new server
+	errNoAnswer = errors.New("the old server has not said what became of the message")
+)
 
 // append has a message stream from the new server to the old one.
 func (j *Job) append(ctx context.Context, c *candidate) (result upstream.AppendResult, err error) {
@@ -109,7 +111,7 @@ func (j *Job) appendBody(ctx context.Context, c *candidate, size int64, body io.
 	case err != nil:
 		return upstream.AppendResult{}, err
 	case len(results) != 1:
-		return upstream.AppendResult{}, errNoUIDs
+		return upstream.AppendResult{}, errNoAnswer
 	}
 	if e := results[0].Err; e != nil && !link.Answered(e) && link.ClassOf(e) != link.Refused {
 		return upstream.AppendResult{}, e // it is not an answer: nobody knows
@@ -120,7 +122,7 @@ func (j *Job) appendBody(ctx context.Context, c *candidate, size int64, body io.
 // proved enters a message in the ledger that the old server has taken.
 func (j *Job) proved(ctx context.Context, c *candidate, r store.Return, result upstream.AppendResult) error {
 	if result.UID == 0 || result.UIDValidity != j.oldSel.UIDValidity {
-		return &stopped{errNoUIDs} // the next pull finds it
+		return errNoUIDs // the next pull finds it
 	}
 	entry := store.Entry{Key: session.IMAPKeys(result.UIDValidity).Key(result.UID), UIDValidity: r.UIDValidity, UID: r.UID,
 		Flags: returnFlags(c.Flags), Fingerprint: r.Fingerprint, Size: r.Size}
@@ -158,7 +160,7 @@ func (j *Job) gaveNothing(ctx context.Context, was store.Return, before bool, r 
 // said against this one.
 func (j *Job) refused(ctx context.Context, was store.Return, before bool, r store.Return, why error) error {
 	if e, ok := errors.AsType[*link.Error](why); ok && e.Kind() == store.OverQuota {
-		return errors.Join(&stopped{errFull}, j.gaveNothing(ctx, was, before, r))
+		return errors.Join(errFull, j.gaveNothing(ctx, was, before, r))
 	}
 	r.State, r.Attempts, r.Cause = store.ReturnRefused, r.Attempts+1, refusal(why)
 	j.Log.Warn().Uint32("uid", uint32(r.UID)).Str("cause", r.Cause).Msg("the old server refuses a message that was to be copied back")

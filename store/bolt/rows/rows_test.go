@@ -419,6 +419,10 @@ func TestRowsWithSentences(t *testing.T) {
 	if q, err := DecodeQuarantined("k", EncodeQuarantined(&refused)); err != nil || q.Reason != want {
 		t.Errorf("%q, %v", string(q.Reason), err)
 	}
+	way := store.WayBack{Trouble: "the old mailbox is full"}
+	if w, _, err := DecodeReturns(FolderKey(1, 7), EncodeWayBack(&way)); err != nil || w.Trouble != reason.Of(reason.BackFull) {
+		t.Errorf("%+v, %v", w, err)
+	}
 	repaired := store.Repaired{Key: "k", What: "NUL octets replaced by 0x80, final line end added"}
 	if r, err := DecodeRepaired("k", EncodeRepaired(&repaired)); err != nil || r.What != reason.All(reason.Of(reason.NULReplaced), reason.Of(reason.EndAdded)) {
 		t.Errorf("%q, %v", string(r.What), err)

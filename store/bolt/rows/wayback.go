@@ -6,6 +6,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/report/reason"
 	"postferry/store"
 )
 
@@ -27,7 +28,7 @@ func EncodeWayBack(w *store.WayBack) []byte {
 	e.uint(w.Copied)
 	e.uint(w.Octets)
 	e.time(w.Last)
-	e.text(w.Trouble)
+	e.text(string(w.Trouble))
 	return e
 }
 
@@ -50,7 +51,7 @@ func DecodeReturns(key, row []byte) (*store.WayBack, *store.Return, error) {
 	switch len(key) {
 	case FolderKeyLen:
 		w := &store.WayBack{Folder: folderOf(key), UIDValidity: d.uint32(), Next: imap.UID(d.uint32()), Since: d.time(),
-			Copied: d.uint64(), Octets: d.uint64(), Last: d.time(), Trouble: d.text()}
+			Copied: d.uint64(), Octets: d.uint64(), Last: d.time(), Trouble: reason.Stored(d.text())}
 		return w, nil, d.done()
 	case returnKeyLen:
 		r := &store.Return{Folder: folderOf(key), UIDValidity: binary.BigEndian.Uint32(key[FolderKeyLen:]), UID: imap.UID(binary.BigEndian.Uint32(key[FolderKeyLen+4:]))}
