@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"pgregory.net/rapid"
@@ -107,4 +108,14 @@ func (m *model) show(*rapid.T) {
 		s.folders[name] = box
 	}
 	clear(s.hidden)
+}
+
+// onlyHidden leaves only those of the folders that can't be seen: a pass has not looked at them.
+func (f *fakeServer) onlyHidden(folders map[string]bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	maps.DeleteFunc(folders, func(name string, _ bool) bool {
+		_, hidden := f.hidden[name]
+		return !hidden
+	})
 }

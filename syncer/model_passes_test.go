@@ -80,8 +80,8 @@ func (m *model) passWithTrouble(t *rapid.T) {
 			clear(m.uncarried)
 		}
 		clear(m.counted)
-		clear(m.unseen)
-		clear(m.numbered)
+		m.pair.new.onlyHidden(m.unseen)
+		m.pair.new.onlyHidden(m.numbered)
 		m.shifted, m.visited = false, false
 		clear(m.movedFrom)
 		clear(m.pair.new.unlisted)
