@@ -25,9 +25,9 @@ type ArchiveJudge struct {
 
 	Rows    []store.Folder
 	known   Identities             // of the other folders' messages; nil if nothing has been read yet
-	coming  Identities             // of those that are to be copied from there, and are not in a ledger yet
-	refused map[string][]store.Key // by raw old name: quarantined messages
-	again   map[string][]store.Key // those of them that are tried again
+	coming  Identities             // of those of them that are to be copied from there, or may be
+	refused map[string][]store.Key // by raw old name: quarantined messages, and those with an intent
+	again   map[string][]store.Key // those of them that are tried again, or may be
 	labels  map[string]bool        // that are folders, in lower case if they are Gmail's own, and whether there is mail to be copied; nil where there are none
 	read    bool                   // what the ledgers lack has been read
 	Left    bool                   // another folder has been opened
@@ -121,6 +121,7 @@ func (j *ArchiveJudge) prepare(ctx context.Context) (err error) {
 		}
 	}
 	known := Identities{}
+	j.coming = Identities{}
 	j.refused, j.again = map[string][]store.Key{}, map[string][]store.Key{}
 	for i := range j.Rows {
 		f := &j.Rows[i]
@@ -132,15 +133,26 @@ func (j *ArchiveJudge) prepare(ctx context.Context) (err error) {
 			return err
 		}
 		known.add(l)
-		for _, q := range l.Quarantine {
-			j.refused[f.Old] = append(j.refused[f.Old], q.Key)
-			if q.Again {
-				j.again[f.Old] = append(j.again[f.Old], q.Key)
-			}
-		}
+		j.noteOpen(f.Old, l)
 	}
 	j.known = known
 	return nil
+}
+
+// noteOpen notes the messages below a folder's checkpoint that its ledger has no entry of: those that were refused, and those of which
+// it is not known yet whether the new server has them.
+func (j *ArchiveJudge) noteOpen(old string, l store.Ledger) {
+	for _, q := range l.Quarantine {
+		j.refused[old] = append(j.refused[old], q.Key)
+		if q.Again {
+			j.again[old] = append(j.again[old], q.Key)
+		}
+	}
+	for _, in := range l.Intents {
+		j.coming[message.Wanted{Fingerprint: in.Fingerprint, Size: int64(in.Size)}] = struct{}{}
+		j.refused[old] = append(j.refused[old], in.Key)
+		j.again[old] = append(j.again[old], in.Key)
+	}
 }
 
 // readOthers reads what the old folders have that the ledgers don't know.
@@ -149,7 +161,6 @@ func (j *ArchiveJudge) readOthers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	j.coming = Identities{}
 	for _, part := range j.beyondLedgers(old, status) {
 		j.Left = true
 		if err := j.readPart(ctx, part); err != nil && link.ClassOf(err) != link.Refused { // what can't be read there may come from here

@@ -80,6 +80,7 @@ func (j *ArchiveJudge) awaitLabelled(ctx context.Context, msgs []upstream.Messag
 			j.Waiting = m.UID
 		}
 	}
+	j.await(msgs, want)
 	return nil
 }
 

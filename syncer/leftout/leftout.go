@@ -50,6 +50,9 @@ func (s Identities) add(l store.Ledger) {
 	for i := range l.Entries {
 		s[message.Wanted{Fingerprint: l.Entries[i].Fingerprint, Size: int64(l.Entries[i].Size)}] = struct{}{}
 	}
+	for _, in := range l.Intents { // they are there, or come
+		s[message.Wanted{Fingerprint: in.Fingerprint, Size: int64(in.Size)}] = struct{}{}
+	}
 	for _, r := range l.Repaired { // what was copied differs from what is on the old server
 		s[message.Wanted{Fingerprint: r.Fingerprint, Size: int64(r.Size)}] = struct{}{}
 	}
