@@ -27,7 +27,9 @@ type fakeServer struct {
 	password string
 	// fault is asked before and after each step ("+op" before, "-op" after it took
 	// effect); an error from it is what the client sees.
-	fault          func(step string) error
+	fault func(step string) error
+	// takes is asked before each step how long it takes, in which others may take theirs; nil for no time.
+	takes          func(op string) time.Duration
 	refuse         func(body []byte) error // of APPEND
 	uidplus        bool
 	condstor       bool

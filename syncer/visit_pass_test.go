@@ -1,9 +1,7 @@
 package syncer
 
 import (
-	"context"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -20,14 +18,7 @@ import (
 // TestVisitOfAFolderThatAPassHasOpened: a client opens a folder that a pass is opening, or pulling. The old server,
 // which needs a while to open it, does so once; of a large folder the newest messages come first.
 func TestVisitOfAFolderThatAPassHasOpened(t *testing.T) {
-	const opening = 700 * time.Millisecond
-	for name, tt := range map[string]struct {
-		connections, messages int
-		next                  imap.UID
-		copied                int // before the client opens it
-		each                  time.Duration
-		most                  int32 // how often it may be opened: again, where the pass has asked for too much at once
-	}{
+	for name, tt := range map[string]visitOfPulled{
 		"large, while it is opened":                   {0, 2000, session.ListWindow + 2, 0, 0, 1},
 		"large, while it is pulled":                   {0, 2000, session.ListWindow + 2, 10, time.Millisecond / 2, 2},
 		"large, while it is opened on one connection": {1, 2000, session.ListWindow + 2, 0, 0, 1},
@@ -36,64 +27,69 @@ func TestVisitOfAFolderThatAPassHasOpened(t *testing.T) {
 		"small, while it is pulled":                   {0, 400, 1, 10, time.Millisecond / 2, 1},
 		"small, on one connection":                    {1, 400, 1, 0, 0, 1},
 	} {
-		messages, copied := tt.messages, tt.copied
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t)
-			r.silent, r.cfg.Proxy.VisitWait = true, 4*time.Second
-			r.cfg.Domains[0].Account.Connections = tt.connections
-			r.pair.old.folders["INBOX"].next = tt.next // a large one is not asked for before it is listed
-			for i := range messages {
-				r.pair.old.deliver("INBOX", mail(i))
-			}
-			var examined atomic.Int32
-			opens := make(chan struct{})
-			begun := sync.OnceFunc(func() { close(opens) })
-			r.pair.old.fail(func(step string) error {
-				switch step {
-				case "+EXAMINE":
-					examined.Add(1)
-					begun()
-					time.Sleep(opening)
-				case "+BODY":
-					time.Sleep(tt.each)
-				}
-				return nil
-			})
-			r.start(false)
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			ended := make(chan struct{})
-			go func() {
-				defer close(ended)
-				r.engine.Sync(ctx, nil, nil) //nolint:errcheck // its end is not of interest
-			}()
-			<-opens
-			for len(r.pair.new.bodies("INBOX")) < copied {
-				time.Sleep(time.Millisecond)
-			}
-			shown, took := r.visitOf("INBOX")
-			for i := messages - job.VisitShown; i < messages; i++ {
-				if !slices.Contains(shown, mail(i)) {
-					t.Fatalf("message %d is not among the %d that are there after %v", i, len(shown), took)
-				}
-			}
-			if n := examined.Load(); n > tt.most || took > 3*time.Second {
-				t.Errorf("opened %d times, shown after %v", n, took)
-			}
-			if _, again := r.visitOf("INBOX"); again > opening {
-				t.Errorf("the second visitor waits for %v", again)
-			}
-			r.slowOld(0)
-			cancel()
-			<-ended
-			r.sync()
-			all, want := sorted(r.pair.new.bodies("INBOX")), sorted(r.pair.old.bodies("INBOX"))
-			if !slices.Equal(all, want) {
-				t.Errorf("%d messages, want each of %d once", len(all), len(want))
-			}
+			synctest.Test(t, tt.run)
 		})
 	}
+}
+
+// visitOfPulled is a folder that a client opens while a pass is at it.
+type visitOfPulled struct {
+	connections, messages int
+	next                  imap.UID
+	copied                int // before the client opens it
+	each                  time.Duration
+	most                  int32 // how often it may be opened: again, where the pass has asked for too much at once
+}
+
+func (v visitOfPulled) run(t *testing.T) {
+	const opening = 700 * time.Millisecond
+	r := newRig(t)
+	r.silent, r.cfg.Proxy.VisitWait = true, 4*time.Second
+	r.cfg.Domains[0].Account.Connections = v.connections
+	r.pair.old.folders["INBOX"].next = v.next // a large one is not asked for before it is listed
+	for i := range v.messages {
+		r.pair.old.deliver("INBOX", mail(i))
+	}
+	var examined atomic.Int32
+	r.pair.old.takes = func(op string) time.Duration {
+		switch op {
+		case "EXAMINE":
+			examined.Add(1)
+			return opening
+		case "BODY":
+			return v.each
+		}
+		return 0
+	}
+	r.start(false)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		r.engine.Sync(t.Context(), nil, nil) //nolint:errcheck // its end is not of interest
+	}()
+	for examined.Load() == 0 || len(r.pair.new.bodies("INBOX")) < v.copied {
+		time.Sleep(time.Millisecond)
+	}
+	shown, took := r.visitOf("INBOX")
+	for i := v.messages - job.VisitShown; i < v.messages; i++ {
+		if !slices.Contains(shown, mail(i)) {
+			t.Fatalf("message %d is not among the %d that are there after %v", i, len(shown), took)
+		}
+	}
+	if n := examined.Load(); n > v.most || took > 3*time.Second {
+		t.Errorf("opened %d times, shown after %v", n, took)
+	}
+	if _, again := r.visitOf("INBOX"); again > opening {
+		t.Errorf("the second visitor waits for %v", again)
+	}
+	<-ended
+	r.sync()
+	if all, want := sorted(r.pair.new.bodies("INBOX")), sorted(r.pair.old.bodies("INBOX")); !slices.Equal(all, want) {
+		t.Errorf("%d messages, want each of %d once", len(all), len(want))
+	}
+	r.end()
 }
 
 // TestPassMakesWay: a pass that nobody has asked for leaves the old server to who has just logged in, for a moment
