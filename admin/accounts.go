@@ -9,6 +9,7 @@ import (
 	"postferry/admin/access"
 	"postferry/admin/board"
 	"postferry/admin/runs"
+	"postferry/admin/selection"
 	"postferry/config"
 	"postferry/internal/asciifold"
 	"postferry/report"
@@ -21,7 +22,7 @@ import (
 type Accounts struct {
 	scopes   *Scopes
 	consents *Consents
-	chooser  *chooser
+	chooser  *selection.Chooser
 	store    accountStore
 	ferry    accountFerry
 	boards   *board.Boards
@@ -96,8 +97,8 @@ func (a *Accounts) show(ctx context.Context, d *config.Domain, id store.AccountI
 
 // Remove removes accounts that were never begun. If any of the chosen
 // ones was, none is removed.
-func (a *Accounts) Remove(ctx context.Context, who access.Actor, domain string, sel Selection) (int, error) {
-	d, ids, err := a.chooser.choose(ctx, who, domain, sel, anyState)
+func (a *Accounts) Remove(ctx context.Context, who access.Actor, domain string, sel selection.Selection) (int, error) {
+	d, ids, err := a.chooser.Choose(ctx, who, domain, sel, selection.AnyState)
 	if err != nil {
 		return 0, err
 	}

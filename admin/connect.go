@@ -60,7 +60,7 @@ type Tenants struct {
 	store      tenantStore
 	ferry      domainFerry
 	rosters    *rosters
-	connecting *Places // of tenants being tried and listed
+	connecting *access.Places // of tenants being tried and listed
 	audit      *access.Audit
 	log        zerolog.Logger
 	now        func() time.Time

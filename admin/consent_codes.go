@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"postferry/admin/access"
+	"postferry/admin/jobs"
 	"postferry/config"
 	"postferry/store"
 	"postferry/tenant"
@@ -56,14 +57,14 @@ type consentCode struct {
 
 // consentCodes are those that wait, or ended lately, in memory only.
 type consentCodes struct {
-	places *Places
+	places *access.Places
 	mu     sync.Mutex
 	last   uint64
 	all    []*consentCode
 }
 
 func newConsentCodes() *consentCodes {
-	return &consentCodes{places: NewPlaces(maxCodesEach, maxCodes, maxCodesAll)}
+	return &consentCodes{places: access.NewPlaces(maxCodesEach, maxCodes, maxCodesAll)}
 }
 
 // begin notes a code that is being asked for, in place of one for the same mailbox.
@@ -165,14 +166,14 @@ func (a *Consents) BeginCode(ctx context.Context, who access.Actor, domain strin
 	}
 	stopped, stop := context.WithCancel(context.WithoutCancel(ctx))
 	x := a.codes.begin(d.Name, side, mailbox, stop)
-	err = a.jobs.startIn(ctx, a.codes.places, who.Scope, func(ctx context.Context) {
+	err = a.jobs.StartIn(ctx, a.codes.places, who.Scope, func(ctx context.Context) {
 		defer context.AfterFunc(ctx, stop)()
 		defer stop()
 		a.codes.end(x, a.now(), a.await(stopped, who, server, mailbox, x))
 	})
 	if err != nil {
 		a.codes.cancel(d.Name, side, x.view.ID)
-		if errors.Is(err, errNoPlace) {
+		if errors.Is(err, jobs.ErrNoPlace) {
 			return nil, access.Busy("too_many_codes", "Too many codes wait to be entered. Cancel one, or wait.", time.Minute)
 		}
 		return nil, err

@@ -13,6 +13,7 @@ import (
 
 	"postferry/admin/access"
 	"postferry/admin/board"
+	"postferry/admin/jobs"
 	"postferry/config"
 	"postferry/internal/asciifold"
 	"postferry/report/reason"
@@ -39,9 +40,9 @@ type Consents struct {
 	tokens Tokens
 	visits *visits
 	codes  *consentCodes
-	asking *Places // of browsers being sent, for which a provider is asked
-	public string  // where the page is reached, "" if that isn't said
-	jobs   *jobs
+	asking *access.Places // of browsers being sent, for which a provider is asked
+	public string         // where the page is reached, "" if that isn't said
+	jobs   *jobs.Runner
 	audit  *access.Audit
 	log    zerolog.Logger
 	now    func() time.Time

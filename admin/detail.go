@@ -4,28 +4,14 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"postferry/admin/access"
 	"postferry/admin/board"
+	"postferry/admin/selection"
+	"postferry/admin/transfers"
 	"postferry/report"
-	"postferry/report/reason"
 	"postferry/store"
 )
-
-// Quarantined is a message that one of the servers refuses, as the API tells it.
-type Quarantined struct {
-	ID       string        `json:"id"`
-	Login    string        `json:"-"` // that of the account it is asked for
-	Folder   string        `json:"folder"`
-	Key      string        `json:"key"`
-	Reason   reason.Reason `json:"reason"`
-	Cause    string        `json:"cause"`
-	Attempts uint32        `json:"attempts"`
-	Since    time.Time     `json:"since"`
-	Last     time.Time     `json:"last"`
-	Repair   reason.Reason `json:"-"` // those that were repaired are not asked for
-}
 
 // AccountDetail is all there is to see of an account.
 type AccountDetail struct {
@@ -38,7 +24,7 @@ type AccountDetail struct {
 type Folders struct {
 	scopes   *Scopes
 	accounts *Accounts
-	chooser  *chooser
+	chooser  *selection.Chooser
 	store    folderStore
 	ferry    folderFerry
 	boards   *board.Boards
@@ -89,17 +75,8 @@ func (a *Folders) Detail(ctx context.Context, who access.Actor, domain string, i
 	return detail, nil
 }
 
-// viewQuarantined are messages as the API tells them.
-func viewQuarantined(messages []report.QuarantineRecord) []Quarantined {
-	views := make([]Quarantined, len(messages))
-	for i, m := range messages {
-		views[i] = Quarantined(m)
-	}
-	return views
-}
-
 // Quarantine returns an account's messages that one of the servers refuses.
-func (a *Folders) Quarantine(ctx context.Context, who access.Actor, domain string, id store.AccountID) ([]Quarantined, error) {
+func (a *Folders) Quarantine(ctx context.Context, who access.Actor, domain string, id store.AccountID) ([]transfers.Quarantined, error) {
 	d, err := a.scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
@@ -108,7 +85,7 @@ func (a *Folders) Quarantine(ctx context.Context, who access.Actor, domain strin
 		return nil, err
 	}
 	messages, err := a.ferry.Quarantine(ctx, id)
-	return viewQuarantined(messages), err
+	return transfers.ViewQuarantined(messages), err
 }
 
 // RetryQuarantined lets messages of an account be tried again; all of them if
@@ -138,7 +115,7 @@ func (a *Folders) RetryQuarantined(ctx context.Context, who access.Actor, domain
 		return 0, err
 	}
 	a.boards.Changed(domain)
-	return released, a.audit.Note(ctx, who, "retry_quarantined", access.About{Domain: domain, Account: a.chooser.loneLogin(ctx, []store.AccountID{id}), Count: released})
+	return released, a.audit.Note(ctx, who, "retry_quarantined", access.About{Domain: domain, Account: a.chooser.LoneLogin(ctx, []store.AccountID{id}), Count: released})
 }
 
 // DecideFolder does with a folder that is missing at the new server what somebody says.
@@ -189,10 +166,10 @@ func (a *Folders) QuarantinedHeader(ctx context.Context, who access.Actor, domai
 	if err != nil {
 		return nil, err
 	}
-	if !slices.ContainsFunc(known, func(q Quarantined) bool { return q.ID == message }) {
+	if !slices.ContainsFunc(known, func(q transfers.Quarantined) bool { return q.ID == message }) {
 		return nil, access.NotFound("message")
 	}
-	if err := a.audit.Note(ctx, who, "show_header", access.About{Domain: domain, Account: a.chooser.loneLogin(ctx, []store.AccountID{id})}); err != nil {
+	if err := a.audit.Note(ctx, who, "show_header", access.About{Domain: domain, Account: a.chooser.LoneLogin(ctx, []store.AccountID{id})}); err != nil {
 		return nil, err
 	}
 	return a.ferry.QuarantinedHeader(ctx, message)

@@ -1,5 +1,6 @@
-// Package admin has the use cases of administrators: domains, accounts, lists, checks, transfers,
-// runs, verification and what ends a move.
+// Package admin has the use cases of administrators: domains, accounts, lists, tenants, people's agreements; and puts them
+// together with those that have packages of their own: looking at both servers (admin/checks), copying
+// (admin/transfers), ending moves (admin/finishing).
 //
 // # Words
 //
@@ -9,9 +10,9 @@
 // the same ones, and each checks the actor and writes the audit log itself, so
 // that no way in is without it. A
 // list is an upload of accounts that waits, in memory only, for the person's
-// decision. A job is a check or a verification: long, one of each per domain, its
-// result kept until the next one replaces it. What is known of accounts at a moment is a board
-// (admin/board); the tracker (admin/runs) follows the runs.
+// decision. A job (admin/jobs) is a check, a verification or a preparation: long, one of each per domain, its
+// result kept until the next one replaces it. A selection (admin/selection) says which accounts something is done
+// with. What is known of accounts at a moment is a board (admin/board); the tracker (admin/runs) follows the runs.
 //
 // # Files
 //
@@ -19,8 +20,7 @@
 //   - scopes.go: which domains there are, who may see them, whose a login is
 //   - ferry.go: what the package asks of the engine
 //   - operator.go: what is done at the machine itself
-//   - the others are named after what they are about (domains.go, accounts.go,
-//     transfer.go, ...)
+//   - the others are named after what they are about (domains.go, accounts.go, ...)
 //
 // # What it must not know
 //

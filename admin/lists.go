@@ -39,9 +39,9 @@ type list struct {
 
 // lists are those that wait.
 type lists struct {
-	parsing  *Places // of lists being read
-	waiting  *Places // of lists
-	accounts *Places // of the accounts in them
+	parsing  *access.Places // of lists being read
+	waiting  *access.Places // of lists
+	accounts *access.Places // of the accounts in them
 
 	mu   sync.Mutex
 	byID map[string]*list
@@ -49,9 +49,9 @@ type lists struct {
 
 func newLists() *lists {
 	return &lists{
-		parsing:  NewPlaces(maxParsingEach, maxParsing, maxParsingAll),
-		waiting:  NewPlaces(maxListsEach, maxLists, maxListsAll),
-		accounts: NewPlaces(maxListedEach, maxListed, maxListedAll),
+		parsing:  access.NewPlaces(maxParsingEach, maxParsing, maxParsingAll),
+		waiting:  access.NewPlaces(maxListsEach, maxLists, maxListsAll),
+		accounts: access.NewPlaces(maxListedEach, maxListed, maxListedAll),
 		byID:     map[string]*list{},
 	}
 }

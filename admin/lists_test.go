@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"postferry/admin/access"
 	"postferry/config"
 	"postferry/store"
 )
@@ -56,7 +57,16 @@ func TestListsAreSwept(t *testing.T) {
 		}
 	}
 	l.DropExpired(now.Add(listLife + 90*time.Second))
-	if len(l.byID) != 1 || l.accounts.sum != 1 || l.waiting.sum != 1 {
-		t.Errorf("%d lists of %d accounts are kept", len(l.byID), l.accounts.sum)
+	if lists, accounts := held(l.waiting, maxLists), held(l.accounts, maxListed); len(l.byID) != 1 || lists != 1 || accounts != 1 {
+		t.Errorf("%d lists are kept, with the places of %d and of %d accounts", len(l.byID), lists, accounts)
 	}
+}
+
+// held is how many places of all domains are not free.
+func held(p *access.Places, domains int) int {
+	free := 0
+	for p.Take(fmt.Sprint("free ", free), 1) {
+		free++
+	}
+	return domains - free
 }

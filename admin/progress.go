@@ -5,22 +5,18 @@ import (
 
 	"postferry/admin/access"
 	"postferry/admin/board"
+	"postferry/admin/checks"
+	"postferry/admin/transfers"
 	"postferry/cause"
-	"postferry/store"
 )
 
 // Status is how far domains are.
 type Status struct {
 	scopes        *Scopes
 	boards        *board.Boards
-	store         runLister
-	checks        *Checks
-	verifications *Verifications
-}
-
-// runLister lists runs.
-type runLister interface {
-	Runs(ctx context.Context, domain string) ([]store.Run, error)
+	runs          *transfers.Runs
+	checks        *checks.Checks
+	verifications *checks.Verifications
 }
 
 // Progress sums a domain up as it stands now.
@@ -49,8 +45,8 @@ func (a *Status) Throughput(domain string) []float64 { return a.boards.Throughpu
 // run, check and verification, as far as there are any.
 func (a *Status) Extras(ctx context.Context, domain string) map[string]any {
 	states := map[string]any{}
-	if runs, err := a.store.Runs(ctx, domain); err == nil && len(runs) > 0 {
-		states["run"] = viewRun(runs[0])
+	if v, err := a.runs.Newest(ctx, domain); err == nil && v != nil {
+		states["run"] = v
 	}
 	if v := a.checks.View(domain); v != nil {
 		states["check"] = v

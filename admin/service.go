@@ -11,17 +11,16 @@ import (
 
 	"postferry/admin/access"
 	"postferry/admin/board"
+	"postferry/admin/checks"
+	"postferry/admin/finishing"
+	"postferry/admin/jobs"
 	"postferry/admin/runs"
+	"postferry/admin/selection"
+	"postferry/admin/transfers"
 	"postferry/config"
 	"postferry/discover"
 	"postferry/lifecycle"
 	"postferry/store"
-)
-
-const (
-	// maxDiscoveriesEach, maxDiscoveries and maxDiscoveriesAll bound the searches for
-	// servers that run at a time.
-	maxDiscoveriesEach, maxDiscoveries, maxDiscoveriesAll = 2, 6, 4
 )
 
 // Options are what the use cases need.
@@ -34,7 +33,7 @@ type Options struct {
 	Now    func() time.Time // nil for the clock
 	// Endings is what leads moves to their end. Without a guide there is one that asks the Finder's
 	// DNS servers.
-	Endings Endings
+	Endings finishing.Endings
 	// Tokens are those that the engine signs in with; nil for none.
 	Tokens Tokens
 	// Hashing is what hashing an administrator's password costs; zero for what is usual.
@@ -51,20 +50,24 @@ type Service struct {
 	Accounts      *Accounts
 	Folders       *Folders
 	Lists         *Lists
-	Checks        *Checks
-	Verifications *Verifications
-	Transfers     *Transfers
-	Runs          *Runs
-	Finishing     *Finishing
+	Checks        *checks.Checks
+	Verifications *checks.Verifications
+	Transfers     *transfers.Transfers
+	Runs          *transfers.Runs
+	Finishing     *finishing.Finishing
 	Tenants       *Tenants
 	Consents      *Consents
-	Discovery     *Discovery
-	Trials        *Trials
+	Servers       *Servers
 	Status        *Status
 
-	store   serviceStore
+	store      serviceStore
+	background background
+}
+
+// background is what goes on by itself.
+type background struct {
 	boards  *board.Boards
-	jobs    *jobs
+	jobs    *jobs.Runner
 	tracker *runs.Tracker
 }
 
@@ -77,15 +80,14 @@ type serviceStore interface {
 // shared is what several use cases have in common.
 type shared struct {
 	Options
-	scopes      *Scopes
-	chooser     *chooser
-	audit       *access.Audit
-	memory      *memory
-	boards      *board.Boards
-	tracker     *runs.Tracker
-	jobs        *jobs
-	discovering *Places
-	adding      *semaphore.Weighted // held by whoever adds or changes accounts, or changes a domain
+	scopes  *Scopes
+	chooser *selection.Chooser
+	audit   *access.Audit
+	memory  *memory
+	boards  *board.Boards
+	tracker *runs.Tracker
+	jobs    *jobs.Runner
+	adding  *semaphore.Weighted // held by whoever adds or changes accounts, or changes a domain
 }
 
 // New makes the use cases. Some of them wait until Run is under way.
@@ -97,29 +99,30 @@ func New(opt Options) *Service {
 		opt.Tokens = noTokens{}
 	}
 	s := &shared{Options: opt, scopes: &Scopes{opt.Config.Directory}, audit: access.NewAudit(opt.Store, opt.Log, opt.Now), memory: newMemory(),
-		tracker: runs.New(opt.Store, opt.Ferry, opt.Log), jobs: newJobs(opt.Now),
-		discovering: NewPlaces(maxDiscoveriesEach, maxDiscoveries, maxDiscoveriesAll), adding: semaphore.NewWeighted(1)}
-	a := &Service{Scopes: s.scopes, Audit: s.audit, store: opt.Store, jobs: s.jobs, tracker: s.tracker}
-	a.boards = board.New(board.Source{Store: opt.Store, Ferry: opt.Ferry, Counted: func(domain string) map[store.AccountID]uint64 { return countedBy(s.memory.checks, domain) }})
-	s.boards, s.chooser = a.boards, &chooser{s.scopes, a.boards, opt.Store}
+		tracker: runs.New(opt.Store, opt.Ferry, opt.Log), jobs: jobs.NewRunner(opt.Now), adding: semaphore.NewWeighted(1)}
+	a := &Service{Scopes: s.scopes, Audit: s.audit, store: opt.Store}
+	s.boards = board.New(board.Source{Store: opt.Store, Ferry: opt.Ferry, Counted: func(domain string) map[store.AccountID]uint64 { return a.Checks.Counted(domain) }})
+	s.chooser = selection.NewChooser(s.scopes, s.boards, opt.Store)
+	a.background = background{s.boards, s.jobs, s.tracker}
 	s.makeJobs(a)
 	s.makeAccess(a)
 	a.Consents = &Consents{scopes: s.scopes, store: s.Store, ferry: s.Ferry, tokens: s.Tokens, visits: newVisits(), codes: s.memory.codes,
-		asking: NewPlaces(maxAskingEach, maxAsking, maxAskingAll), public: s.Config.Admin.PublicURL, jobs: s.jobs,
+		asking: access.NewPlaces(maxAskingEach, maxAsking, maxAskingAll), public: s.Config.Admin.PublicURL, jobs: s.jobs,
 		audit: s.audit, log: s.Log, now: s.Now}
 	s.makeDomains(a)
 	s.makeAccounts(a)
 	a.Finishing = s.finishing(a)
-	a.Status = &Status{s.scopes, s.boards, opt.Store, a.Checks, a.Verifications}
+	a.Status = &Status{s.scopes, s.boards, a.Runs, a.Checks, a.Verifications}
+	s.memory.jobs = []dropper{a.Checks, a.Verifications, a.Finishing}
 	return a
 }
 
 // makeJobs makes what goes on for long.
 func (s *shared) makeJobs(a *Service) {
-	a.Checks = &Checks{s.scopes, s.chooser, s.Ferry, s.memory.checks, s.jobs, s.audit, s.Now}
-	a.Verifications = &Verifications{s.scopes, s.chooser, s.Ferry, s.memory.verifications, s.jobs, s.audit, s.Now}
-	a.Transfers = &Transfers{s.chooser, s.Ferry, s.boards, s.tracker, s.audit}
-	a.Runs = &Runs{s.scopes, s.Store, s.Ferry}
+	opt := checks.Options{Scopes: s.scopes, Chooser: s.chooser, Ferry: s.Ferry, Jobs: s.jobs, Audit: s.audit, Now: s.Now}
+	a.Checks, a.Verifications = checks.NewChecks(opt), checks.NewVerifications(opt)
+	copying := transfers.Options{Scopes: s.scopes, Chooser: s.chooser, Ferry: s.Ferry, Store: s.Store, Boards: s.boards, Tracker: s.tracker, Audit: s.audit}
+	a.Transfers, a.Runs = transfers.New(copying), transfers.NewRuns(copying)
 }
 
 // makeAccess makes what lets people and programs in.
@@ -133,8 +136,7 @@ func (s *shared) makeAccess(a *Service) {
 func (s *shared) makeDomains(a *Service) {
 	a.Domains = &Domains{scopes: s.scopes, consents: a.Consents, directory: s.Config.Directory, store: s.Store, ferry: s.Ferry, finder: s.Finder, newServer: s.Config.Admin.New, every: s.Config.Sync.Interval, told: s.Config.Notify.Recipients,
 		boards: s.boards, memory: s.memory, tracker: s.tracker, adding: s.adding, audit: s.audit, now: s.Now}
-	a.Discovery = &Discovery{s.Finder, s.discovering}
-	a.Trials = &Trials{a.Domains, s.Finder, s.discovering}
+	a.Servers = &Servers{a.Domains, s.Finder, access.NewPlaces(maxSearchesEach, maxSearches, maxSearchesAll)}
 }
 
 // makeAccounts makes what is about accounts, and the ways in which they come.
@@ -144,32 +146,41 @@ func (s *shared) makeAccounts(a *Service) {
 	a.Folders = &Folders{s.scopes, a.Accounts, s.chooser, s.Store, s.Ferry, s.boards, s.audit}
 	a.Lists = &Lists{s.scopes, a.Accounts, s.memory.lists, s.Now}
 	a.Tenants = &Tenants{scopes: s.scopes, directory: s.Config.Directory, accounts: a.Accounts, consents: a.Consents, store: s.Store, ferry: s.Ferry,
-		rosters: newRosters(), connecting: NewPlaces(1, 2, maxConnecting), audit: s.audit, log: s.Log, now: s.Now}
+		rosters: newRosters(), connecting: access.NewPlaces(1, 2, maxConnecting), audit: s.audit, log: s.Log, now: s.Now}
 }
 
 // finishing makes what leads moves to their end.
-func (s *shared) finishing(a *Service) *Finishing {
-	f := &Finishing{scopes: s.scopes, chooser: s.chooser, directory: s.Config.Directory, endings: s.Endings, preparations: s.memory.preparations,
-		jobs: s.jobs, discovering: s.discovering, boards: s.boards, memory: s.memory, tracker: s.tracker, audit: s.audit, now: s.Now}
-	if f.endings.Guide == nil {
-		f.endings.Guide = &lifecycle.Guide{Config: s.Config, Store: s.Store, Finder: s.Finder, Log: s.Log, Now: s.Now, Parting: a.Consents.parting}
+func (s *shared) finishing(a *Service) *finishing.Finishing {
+	endings := s.Endings
+	if endings.Guide == nil {
+		endings.Guide = &lifecycle.Guide{Config: s.Config, Store: s.Store, Finder: s.Finder, Log: s.Log, Now: s.Now, Parting: a.Consents.parting}
 	}
-	f.endings.Guide.Told = f.ended
-	return f
+	endings.Guide.Told = s.ended
+	return finishing.New(finishing.Options{Endings: endings, Scopes: s.scopes, Chooser: s.chooser, Jobs: s.jobs, Audit: s.audit, Now: s.Now, Search: a.Servers.search})
+}
+
+// ended hears, also from the command line, that accounts of a domain were finished, or that all of it
+// was forgotten.
+func (s *shared) ended(ctx context.Context, domain string, ids []store.AccountID) error {
+	if _, known := s.Config.Directory.DomainNamed(domain); !known {
+		s.memory.drop(domain)
+	}
+	s.boards.Changed(domain)
+	return s.tracker.Stopped(ctx, ids)
 }
 
 // Run does what goes on by itself until ctx ends: runs are followed, jobs done, boards kept up
 // to date, and what has expired is forgotten.
 func (a *Service) Run(ctx context.Context) error {
 	all, ctx := errgroup.WithContext(ctx)
-	for _, fn := range []func(context.Context){a.Sessions.Sweep, a.boards.Run, a.jobs.run} {
+	for _, fn := range []func(context.Context){a.Sessions.Sweep, a.background.boards.Run, a.background.jobs.Run} {
 		all.Go(func() error {
 			fn(ctx)
 			return nil
 		})
 	}
 	all.Go(func() error {
-		err := a.tracker.Run(ctx)
+		err := a.background.tracker.Run(ctx)
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 			return nil
 		}

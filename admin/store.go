@@ -6,6 +6,7 @@ import (
 
 	"postferry/admin/access"
 	"postferry/admin/runs"
+	"postferry/admin/transfers"
 	"postferry/lifecycle"
 	"postferry/store"
 )
@@ -16,7 +17,7 @@ type Store interface {
 	domainStore
 	accountStore
 	folderStore
-	reportStore
+	transfers.Store
 	tenantStore
 	consentStore
 	runs.Store
@@ -40,7 +41,7 @@ type domainStore interface {
 
 // accountStore keeps accounts with their logins and passwords.
 type accountStore interface {
-	accountFinder
+	AccountByID(ctx context.Context, id store.AccountID) (store.Account, error)
 	Account(ctx context.Context, login string) (store.Account, error)
 	ForgetProblems(ctx context.Context, ids []store.AccountID) error
 	Overview(ctx context.Context, domain string) ([]store.Overview, error)
@@ -78,12 +79,4 @@ type consentStore interface {
 	RenewConsent(ctx context.Context, m store.Mailbox, was, now store.Secret) (known bool, err error)
 	HoldConsent(ctx context.Context, m store.Mailbox) (release func(), err error)
 	SendConsent(ctx context.Context, m store.Mailbox, refresh store.Secret, now time.Time) (known bool, err error)
-}
-
-// reportStore knows what runs came to.
-type reportStore interface {
-	runLister
-	Overview(ctx context.Context, domain string) ([]store.Overview, error)
-	Run(ctx context.Context, id store.RunID) (store.Run, error)
-	RunAccounts(ctx context.Context, id store.RunID) ([]store.RunAccount, error)
 }

@@ -12,13 +12,6 @@ import (
 	"postferry/store"
 )
 
-// Trials try servers before anything is copied between them.
-type Trials struct {
-	domains     *Domains
-	finder      *discover.Finder
-	discovering *Places
-}
-
 // TriedServers are a domain's servers as they answered.
 type TriedServers struct {
 	Old *TriedServer `json:"old"`
@@ -39,7 +32,7 @@ type TriedServer struct {
 
 // Try connects to the servers that a domain would have with what is given, and says what answers.
 // Nobody logs in, and nothing is kept.
-func (a *Trials) Try(ctx context.Context, who access.Actor, name string, in DomainInput) (*TriedServers, error) {
+func (a *Servers) Try(ctx context.Context, who access.Actor, name string, in DomainInput) (*TriedServers, error) {
 	was, err := a.domains.given(ctx, who, name)
 	if err != nil {
 		return nil, err
@@ -55,10 +48,11 @@ func (a *Trials) Try(ctx context.Context, who access.Actor, name string, in Doma
 	if err != nil {
 		return nil, err
 	}
-	if !a.discovering.Take(who.Scope, 1) {
-		return nil, errTooManyDiscoveries()
+	leave, err := a.search(who)
+	if err != nil {
+		return nil, err
 	}
-	defer a.discovering.Leave(who.Scope, 1)
+	defer leave()
 	tried := a.try(ctx, who, known)
 	b, err := a.domains.boards.Fresh(ctx, known.Name)
 	tried.Swapped = tried.Swapped && err == nil && b.Totals.Copied == 0
@@ -66,7 +60,7 @@ func (a *Trials) Try(ctx context.Context, who access.Actor, name string, in Doma
 }
 
 // try tries both servers at the same time.
-func (a *Trials) try(ctx context.Context, who access.Actor, d config.Domain) *TriedServers {
+func (a *Servers) try(ctx context.Context, who access.Actor, d config.Domain) *TriedServers {
 	tried := &TriedServers{}
 	var both sync.WaitGroup
 	finder := *a.finder

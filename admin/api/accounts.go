@@ -8,6 +8,8 @@ import (
 	"postferry/admin/access"
 	"postferry/admin/board"
 	"postferry/admin/request"
+	"postferry/admin/selection"
+	"postferry/admin/transfers"
 	"postferry/config"
 	"postferry/report"
 	"postferry/store"
@@ -95,7 +97,7 @@ func (s *accountAPI) addAccounts(w http.ResponseWriter, r *http.Request, who acc
 }
 
 func (s *accountAPI) removeAccounts(w http.ResponseWriter, r *http.Request, who access.Actor) error {
-	var sel admin.Selection
+	var sel selection.Selection
 	if err := readJSON(r, &sel); err != nil {
 		return err
 	}
@@ -103,7 +105,7 @@ func (s *accountAPI) removeAccounts(w http.ResponseWriter, r *http.Request, who 
 	if err != nil {
 		return err
 	}
-	return request.WriteJSON(w, http.StatusOK, admin.Affected{Accounts: n})
+	return request.WriteJSON(w, http.StatusOK, transfers.Affected{Accounts: n})
 }
 
 func (s *accountAPI) account(w http.ResponseWriter, r *http.Request, who access.Actor) error {

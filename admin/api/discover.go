@@ -14,7 +14,7 @@ func (s *domainAPI) discover(w http.ResponseWriter, r *http.Request, who access.
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	report, err := s.discovery.Discover(r.Context(), who, in.Domain)
+	report, err := s.servers.Discover(r.Context(), who, in.Domain)
 	if err != nil {
 		return err
 	}

@@ -10,10 +10,9 @@ import (
 
 // domainAPI is about domains.
 type domainAPI struct {
-	discovery *admin.Discovery
-	domains   *admin.Domains
-	status    *admin.Status
-	trials    *admin.Trials
+	servers *admin.Servers
+	domains *admin.Domains
+	status  *admin.Status
 }
 
 func (s *domainAPI) routes() []operation {
@@ -63,7 +62,7 @@ func (s *domainAPI) tryServers(w http.ResponseWriter, r *http.Request, who acces
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}
-	tried, err := s.trials.Try(r.Context(), who, r.PathValue("domain"), in)
+	tried, err := s.servers.Try(r.Context(), who, r.PathValue("domain"), in)
 	if err != nil {
 		return err
 	}

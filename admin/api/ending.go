@@ -3,14 +3,14 @@ package api
 import (
 	"net/http"
 
-	"postferry/admin"
 	"postferry/admin/access"
+	"postferry/admin/finishing"
 	"postferry/admin/request"
 )
 
 // endingAPI is about the end of moves.
 type endingAPI struct {
-	finishing *admin.Finishing
+	finishing *finishing.Finishing
 }
 
 func (s *endingAPI) routes() []operation {
@@ -59,7 +59,7 @@ func (s *endingAPI) cancelPrepare(w http.ResponseWriter, r *http.Request, who ac
 }
 
 func (s *endingAPI) finish(w http.ResponseWriter, r *http.Request, who access.Actor) error {
-	var in admin.FinishInput
+	var in finishing.FinishInput
 	if err := readJSON(r, &in); err != nil {
 		return err
 	}

@@ -6,16 +6,18 @@ import (
 	"strconv"
 	"strings"
 
-	"postferry/admin"
 	"postferry/admin/access"
+	"postferry/admin/checks"
 	"postferry/admin/request"
+	"postferry/admin/selection"
+	"postferry/admin/transfers"
 	"postferry/report"
 )
 
 // reportAPI is about what came of runs and verifications.
 type reportAPI struct {
-	runs          *admin.Runs
-	verifications *admin.Verifications
+	runs          *transfers.Runs
+	verifications *checks.Verifications
 }
 
 func (s *reportAPI) routes() []operation {
@@ -80,7 +82,7 @@ func writeFile(w http.ResponseWriter, kind, name string, write func(io.Writer) e
 
 func (s *reportAPI) startVerify(w http.ResponseWriter, r *http.Request, who access.Actor) error {
 	var in struct {
-		admin.Selection
+		selection.Selection
 		Bodies bool `json:"bodies"`
 	}
 	if err := readJSON(r, &in); err != nil {

@@ -4,15 +4,17 @@ import (
 	"context"
 	"net/http"
 
-	"postferry/admin"
 	"postferry/admin/access"
+	"postferry/admin/checks"
 	"postferry/admin/request"
+	"postferry/admin/selection"
+	"postferry/admin/transfers"
 )
 
 // transferAPI is about copying and checks.
 type transferAPI struct {
-	checks    *admin.Checks
-	transfers *admin.Transfers
+	checks    *checks.Checks
+	transfers *transfers.Transfers
 }
 
 func (s *transferAPI) routes() []operation {
@@ -31,9 +33,9 @@ func (s *transferAPI) routes() []operation {
 }
 
 // command makes a handler of what is done with accounts.
-func (s *transferAPI) command(do func(context.Context, access.Actor, string, admin.Selection) (*admin.Affected, error)) handler {
+func (s *transferAPI) command(do func(context.Context, access.Actor, string, selection.Selection) (*transfers.Affected, error)) handler {
 	return func(w http.ResponseWriter, r *http.Request, who access.Actor) error {
-		var sel admin.Selection
+		var sel selection.Selection
 		if err := readJSON(r, &sel); err != nil {
 			return err
 		}
@@ -46,7 +48,7 @@ func (s *transferAPI) command(do func(context.Context, access.Actor, string, adm
 }
 
 func (s *transferAPI) startCheck(w http.ResponseWriter, r *http.Request, who access.Actor) error {
-	var sel admin.Selection
+	var sel selection.Selection
 	if err := readJSON(r, &sel); err != nil {
 		return err
 	}

@@ -12,7 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"postferry/admin"
 	"postferry/admin/access"
 	"postferry/store"
 )
@@ -39,14 +38,14 @@ const (
 
 // streams counts the open event streams.
 type streams struct {
-	places *admin.Places
+	places *access.Places
 
 	mu  sync.Mutex
 	own map[store.Digest]int // by session or token
 }
 
 func newStreams() *streams {
-	return &streams{places: admin.NewPlaces(maxStreamsEach, maxStreams, maxStreamsAll), own: map[store.Digest]int{}}
+	return &streams{places: access.NewPlaces(maxStreamsEach, maxStreams, maxStreamsAll), own: map[store.Digest]int{}}
 }
 
 // open takes a place for an actor's stream. The caller must call close if it

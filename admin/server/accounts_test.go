@@ -8,6 +8,7 @@ import (
 
 	"postferry/admin"
 	"postferry/admin/board"
+	"postferry/admin/transfers"
 	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
@@ -144,7 +145,7 @@ func TestQuarantine(t *testing.T) {
 	p.ferry.Header = []byte("Subject: x\r\n")
 	c := p.program("a.example")
 	a := fmt.Sprint(aDomain, "/accounts/", ids[0])
-	var got struct{ Messages []admin.Quarantined }
+	var got struct{ Messages []transfers.Quarantined }
 	c.want(200, "GET", a+"/quarantine", nil, &got)
 	if len(got.Messages) != 2 {
 		t.Errorf("%+v", got)

@@ -6,7 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"postferry/admin"
+	"postferry/admin/selection"
+	"postferry/admin/transfers"
 	"postferry/store"
 )
 
@@ -97,8 +98,8 @@ func TestStoppedAccountsStayOutOfTheirRun(t *testing.T) {
 	c := p.program("a.example")
 	for _, stopFirst := range []bool{true, false} {
 		id := p.put("a.example", fmt.Sprintf("anna%v@a.example", stopFirst))[0]
-		only := admin.Selection{Accounts: []store.AccountID{id}}
-		var begun admin.Affected
+		only := selection.Selection{Accounts: []store.AccountID{id}}
+		var begun transfers.Affected
 		c.want(200, "POST", aDomain+"/begin", only, &begun)
 		p.ferry.EndPass(t, id, store.Pass{Started: time.Now(), Ended: time.Now()}, &store.Problem{Kind: store.LoginRefused, Advice: store.NeedsFix})
 		awaitOutcome(t, p, begun.Run, id, store.OutcomeFailed)

@@ -7,7 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"postferry/admin"
+	"postferry/admin/selection"
+	"postferry/admin/transfers"
 	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
@@ -19,32 +20,32 @@ func TestTransfer(t *testing.T) {
 	p := startPage(t)
 	ids := p.put("a.example", "anna@a.example", "bert@a.example", "carl@a.example")
 	c := p.program("a.example")
-	command := func(verb string, sel admin.Selection) admin.Affected {
+	command := func(verb string, sel selection.Selection) transfers.Affected {
 		t.Helper()
-		var got admin.Affected
+		var got transfers.Affected
 		c.want(200, "POST", aDomain+"/"+verb, sel, &got)
 		return got
 	}
-	if got := command("begin", admin.Selection{Accounts: ids[:2]}); got.Accounts != 2 || got.Run == 0 {
+	if got := command("begin", selection.Selection{Accounts: ids[:2]}); got.Accounts != 2 || got.Run == 0 {
 		t.Errorf("begin: %+v", got)
 	}
-	if got := command("begin", admin.Selection{Accounts: ids[:2]}); got.Accounts != 0 || got.Run != 0 {
+	if got := command("begin", selection.Selection{Accounts: ids[:2]}); got.Accounts != 0 || got.Run != 0 {
 		t.Errorf("begin again: %+v", got)
 	}
-	if got := command("stop", admin.Selection{Accounts: ids[:1]}); got.Accounts != 1 {
+	if got := command("stop", selection.Selection{Accounts: ids[:1]}); got.Accounts != 1 {
 		t.Errorf("stop: %+v", got)
 	}
-	if got := command("resume", admin.Selection{State: report.StateStopped}); got.Accounts != 1 {
+	if got := command("resume", selection.Selection{State: report.StateStopped}); got.Accounts != 1 {
 		t.Errorf("resume: %+v", got)
 	}
-	if got := command("again", admin.Selection{All: true}); got.Accounts != 2 || got.Run == 0 {
+	if got := command("again", selection.Selection{All: true}); got.Accounts != 2 || got.Run == 0 {
 		t.Errorf("again: %+v", got)
 	}
-	c.want(422, "POST", aDomain+"/stop", admin.Selection{}, nil)
-	c.want(422, "POST", aDomain+"/stop", admin.Selection{All: true, State: report.StateStopped}, nil)
-	c.want(404, "POST", aDomain+"/stop", admin.Selection{Accounts: []store.AccountID{999}}, nil)
-	c.want(409, "POST", aDomain+"/accounts/remove", admin.Selection{All: true}, nil)
-	if got := command("accounts/remove", admin.Selection{State: report.StateWaiting}); got.Accounts != 1 {
+	c.want(422, "POST", aDomain+"/stop", selection.Selection{}, nil)
+	c.want(422, "POST", aDomain+"/stop", selection.Selection{All: true, State: report.StateStopped}, nil)
+	c.want(404, "POST", aDomain+"/stop", selection.Selection{Accounts: []store.AccountID{999}}, nil)
+	c.want(409, "POST", aDomain+"/accounts/remove", selection.Selection{All: true}, nil)
+	if got := command("accounts/remove", selection.Selection{State: report.StateWaiting}); got.Accounts != 1 {
 		t.Errorf("remove: %+v", got)
 	}
 }
@@ -80,13 +81,13 @@ func TestRuns(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	var list struct{ Runs []admin.RunView }
+	var list struct{ Runs []transfers.RunView }
 	c.want(200, "GET", aDomain+"/runs", nil, &list)
 	if len(list.Runs) != 1 || list.Runs[0].Copied != 7 || list.Runs[0].State != store.RunDone || list.Runs[0].By != "anna" {
 		t.Errorf("%+v", list)
 	}
 	path := fmt.Sprint(aDomain, "/runs/", run.ID)
-	var report admin.RunReport
+	var report transfers.RunReport
 	c.want(200, "GET", path, nil, nil)
 	c.want(200, "GET", path+"/report", nil, &report)
 	if len(report.Parts) != 2 || report.Parts[0].Login != "+bert@a.example" || report.Parts[0].Problem.Kind != store.LoginRefused || report.Parts[1].Bytes != 700 {

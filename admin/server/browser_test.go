@@ -8,8 +8,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"postferry/admin"
 	"postferry/admin/access"
+	"postferry/admin/selection"
 	"postferry/discover"
 	"postferry/internal/lab/browser"
 	"postferry/report"
@@ -24,7 +24,7 @@ func (p *page) busy() (account store.AccountID) {
 	logins := []string{"anna@a.example", "bert@a.example", "chris@a.example", "dora@a.example", "emil@a.example", "a.very.long.name.that.somebody.has@a.example"}
 	ids := p.put(domain, logins...)
 	ctx := p.t.Context()
-	begun, err := p.app.Transfers.Begin(ctx, access.CommandLine(), domain, admin.Selection{Accounts: ids[:5]})
+	begun, err := p.app.Transfers.Begin(ctx, access.CommandLine(), domain, selection.Selection{Accounts: ids[:5]})
 	if err != nil || begun.Accounts != 5 {
 		p.t.Fatal(begun, err)
 	}
@@ -191,7 +191,7 @@ func TestLiveInABrowser(t *testing.T) {
 	b.Open(p.URL() + "/d/a.example")
 	box := fmt.Sprintf("#a%d input", ids[0])
 	b.Run(chromedp.Click(box, chromedp.ByQuery))
-	if _, err := p.app.Transfers.Begin(t.Context(), access.CommandLine(), "a.example", admin.Selection{All: true}); err != nil {
+	if _, err := p.app.Transfers.Begin(t.Context(), access.CommandLine(), "a.example", selection.Selection{All: true}); err != nil {
 		t.Fatal(err)
 	}
 	p.ferry.SetLive(report.Live{Account: ids[0], Running: true, Folder: "Archive", Done: 1, Total: 4})

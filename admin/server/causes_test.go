@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"postferry/admin"
 	"postferry/admin/board"
+	"postferry/admin/transfers"
 	"postferry/cause"
 	"postferry/report/reason"
 	"postferry/store"
@@ -76,7 +76,7 @@ func TestCauses(t *testing.T) {
 	if calls := fmt.Sprint(p.ferry.SawCalls()); !strings.Contains(calls, fmt.Sprintf("again [%d]", ids[28])) {
 		t.Errorf("run again: %s", calls)
 	}
-	var affected admin.Affected
+	var affected transfers.Affected
 	program.want(200, "POST", "/api/v1/domains/a.example/again", map[string]any{"problem": "certificate_name"}, &affected)
 	if affected.Accounts != 28 {
 		t.Errorf("%d accounts run again by the API, want 28", affected.Accounts)

@@ -8,8 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"postferry/admin"
+	"postferry/admin/checks"
 	"postferry/admin/ferrytest"
+	"postferry/admin/selection"
 	"postferry/report"
 	"postferry/report/reason"
 	"postferry/store"
@@ -25,8 +26,8 @@ func TestCheck(t *testing.T) {
 	p.ferry.Checks[ids[2]] = report.Check{AccountPlan: report.AccountPlan{Lacks: "STORAGE"}, Estimate: 60 * time.Second, AtOnce: 2}
 	c := p.program("a.example")
 	c.want(404, "GET", aDomain+"/check", nil, nil)
-	c.want(202, "POST", aDomain+"/check", admin.Selection{All: true}, nil)
-	var v admin.CheckView
+	c.want(202, "POST", aDomain+"/check", selection.Selection{All: true}, nil)
+	var v checks.CheckView
 	eventually(t, "the check ends", func() bool {
 		c.want(200, "GET", aDomain+"/check", nil, &v)
 		return v.State == "done"
@@ -34,7 +35,7 @@ func TestCheck(t *testing.T) {
 	if s := v.Summary; v.Done != 3 || s.Ready != 1 || s.Failed != 1 || s.TooSmall != 1 || s.Messages != 10 || s.EstimateSeconds != 60 {
 		t.Errorf("%+v", v)
 	}
-	var page admin.CheckPage
+	var page checks.CheckPage
 	c.want(200, "GET", aDomain+"/check/accounts", nil, &page)
 	if page.Total != 3 || page.Accounts[2].Login != "anna@a.example" || page.Accounts[0].OldProblem == nil {
 		t.Errorf("%+v", page)
@@ -43,7 +44,7 @@ func TestCheck(t *testing.T) {
 	if page.Total != 1 {
 		t.Errorf("%+v", page)
 	}
-	var one admin.CheckedAccount
+	var one checks.CheckedAccount
 	c.want(200, "GET", fmt.Sprint(aDomain, "/check/accounts/", ids[0]), nil, &one)
 	if !one.Ready || one.Folders[0].NewTitle != "Sent" || one.Quotas[0].Limit != 100 || len(one.Notes) != 1 || one.Notes[0].String() != `"Old" is on the new server again; it goes on there` {
 		t.Errorf("%+v", one)
@@ -69,16 +70,16 @@ func TestCancelCheck(t *testing.T) {
 	p := startPage(t, func(opt *Options) { opt.Ferry = slowFerry{opt.Ferry.(*ferrytest.Ferry), begun} })
 	p.put("a.example", "anna@a.example")
 	c := p.program("a.example")
-	c.want(202, "POST", aDomain+"/check", admin.Selection{All: true}, nil)
+	c.want(202, "POST", aDomain+"/check", selection.Selection{All: true}, nil)
 	<-begun
-	c.want(409, "POST", aDomain+"/check", admin.Selection{All: true}, nil)
+	c.want(409, "POST", aDomain+"/check", selection.Selection{All: true}, nil)
 	c.want(204, "DELETE", aDomain+"/check", nil, nil)
-	var v admin.CheckView
+	var v checks.CheckView
 	eventually(t, "the check is cancelled", func() bool {
 		c.want(200, "GET", aDomain+"/check", nil, &v)
 		return v.State == "cancelled"
 	})
-	c.want(202, "POST", aDomain+"/check", admin.Selection{All: true}, nil) // and ends with the server
+	c.want(202, "POST", aDomain+"/check", selection.Selection{All: true}, nil) // and ends with the server
 	<-begun
 }
 
@@ -97,7 +98,7 @@ func TestVerify(t *testing.T) {
 	c.want(404, "GET", aDomain+"/verify", nil, nil)
 	c.want(404, "GET", aDomain+"/verify/report", nil, nil)
 	c.want(202, "POST", aDomain+"/verify", map[string]any{"all": true, "bodies": true}, nil)
-	var v admin.VerifyView
+	var v checks.VerifyView
 	eventually(t, "the verification ends", func() bool {
 		c.want(200, "GET", aDomain+"/verify", nil, &v)
 		return v.State == "done"
@@ -105,7 +106,7 @@ func TestVerify(t *testing.T) {
 	if s := v.Summary; !v.Bodies || v.Done != 1 || s.Damage != 1 || s.Doubtful != 1 || s.Found["only-new"] != 1 || s.Same != 8 || v.Findings != 2 {
 		t.Errorf("%+v", v)
 	}
-	var report admin.VerifyReport
+	var report checks.VerifyReport
 	c.want(200, "GET", aDomain+"/verify/report", nil, &report)
 	if len(report.All) != 2 || len(report.Verified) != 1 {
 		t.Errorf("%+v", report)

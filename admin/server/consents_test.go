@@ -17,6 +17,7 @@ import (
 
 	"postferry/admin"
 	"postferry/admin/access"
+	"postferry/admin/finishing"
 	"postferry/config"
 	"postferry/internal/demo/clouds"
 	"postferry/internal/demo/servers"
@@ -355,7 +356,7 @@ func TestEndsAreToldToTheProvider(t *testing.T) {
 			accounts("/begin")
 			c.want(202, "POST", d+"/finish/prepare", nil, nil)
 			eventually(t, "it is prepared", func() bool { return p.app.Finishing.ViewPrepare(domain).State == "done" })
-			c.want(200, "POST", d+"/finish", admin.FinishInput{Accept: true}, nil)
+			c.want(200, "POST", d+"/finish", finishing.FinishInput{Accept: true}, nil)
 		},
 		"domain removed": func() {
 			accounts("/accounts/remove")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"postferry/admin"
+	"postferry/admin/selection"
 	"postferry/internal/lab/browser"
 	"postferry/store"
 )
@@ -40,7 +41,7 @@ func TestDomains(t *testing.T) {
 	c.want(422, "PUT", "/api/v1/domains/no%20domain", admin.DomainInput{Old: new("imaps://x.example")}, nil)
 	p.put("c.example", "anna@c.example")
 	c.want(409, "DELETE", "/api/v1/domains/c.example", nil, nil)
-	c.want(200, "POST", "/api/v1/domains/c.example/accounts/remove", admin.Selection{All: true}, nil)
+	c.want(200, "POST", "/api/v1/domains/c.example/accounts/remove", selection.Selection{All: true}, nil)
 	c.want(204, "DELETE", "/api/v1/domains/c.example", nil, nil)
 	c.want(404, "GET", "/api/v1/domains/c.example", nil, nil)
 

@@ -7,7 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"postferry/admin"
+	"postferry/admin/finishing"
+	"postferry/admin/selection"
 	"postferry/lifecycle"
 	"postferry/stage"
 	"postferry/store"
@@ -51,11 +52,11 @@ func TestEnding(t *testing.T) {
 	if a.Stage != stage.Preparing || a.Next.Code != "next_check" || a.Safe {
 		t.Errorf("%s, next %s", a.Stage, a.Next.Code)
 	}
-	c.want(409, "POST", d+"/finish", admin.FinishInput{}, nil) // nothing was prepared
-	c.want(200, "POST", d+"/begin", admin.Selection{All: true}, nil)
+	c.want(409, "POST", d+"/finish", finishing.FinishInput{}, nil) // nothing was prepared
+	c.want(200, "POST", d+"/begin", selection.Selection{All: true}, nil)
 	c.want(409, "POST", d+"/forget", nil, nil)
 	c.want(202, "POST", d+"/finish/prepare", nil, nil)
-	var prepared admin.PrepareView
+	var prepared finishing.PrepareView
 	eventually(t, "it is prepared", func() bool {
 		c.want(200, "GET", d+"/finish/prepare", nil, &prepared)
 		return prepared.State == "done"
@@ -64,12 +65,12 @@ func TestEnding(t *testing.T) {
 		t.Errorf("the draft: %+v", prepared.Report)
 	}
 	var report lifecycle.Report
-	c.want(200, "POST", d+"/finish", admin.FinishInput{}, &report)
+	c.want(200, "POST", d+"/finish", finishing.FinishInput{}, &report)
 	c.want(200, "GET", d+"/advice?fresh=true", nil, &a)
 	if report.Number != 1 || a.Stage != stage.Finished || !a.Safe {
 		t.Errorf("report %d, %s", report.Number, a.Stage)
 	}
-	c.want(409, "POST", d+"/finish", admin.FinishInput{}, nil)
+	c.want(409, "POST", d+"/finish", finishing.FinishInput{}, nil)
 	c.want(204, "POST", d+"/forget", nil, nil)
 	if got := c.do("GET", d+"/reports", nil); got.StatusCode != 200 && got.StatusCode != 404 {
 		t.Errorf("reports: %s", got.Status)

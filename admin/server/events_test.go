@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"postferry/admin"
 	"postferry/admin/request"
+	"postferry/admin/selection"
 	"postferry/report"
 	"postferry/store"
 )
@@ -51,11 +51,11 @@ func TestEvents(t *testing.T) {
 	}
 	await("totals", `"waiting":2`)
 	await("accounts", `"login":"anna@a.example"`)
-	c.want(200, "POST", aDomain+"/begin", admin.Selection{All: true}, nil)
+	c.want(200, "POST", aDomain+"/begin", selection.Selection{All: true}, nil)
 	await("totals", `"queued":2`)
 	await("accounts", `"state":"queued"`)
 	await("run", `"kind":"first"`)
-	c.want(202, "POST", aDomain+"/check", admin.Selection{All: true}, nil)
+	c.want(202, "POST", aDomain+"/check", selection.Selection{All: true}, nil)
 	await("check", `"ready":2`)
 	for _, query := range []string{"ids=x", "ids=" + strings.Repeat("1,", 200) + "1"} {
 		c.want(422, "GET", "/events?domain=a.example&"+query, nil, nil)

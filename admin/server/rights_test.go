@@ -12,6 +12,9 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"postferry/admin"
+	"postferry/admin/finishing"
+	"postferry/admin/selection"
+	"postferry/admin/transfers"
 	"postferry/report"
 	"postferry/store"
 )
@@ -300,14 +303,14 @@ func (s *scene) fill() {
 	for i, domain := range []string{ownDomain, otherDomain} {
 		c := []*caller{s.own[0], s.foreign[0]}[i]
 		d := "/api/v1/domains/" + domain
-		c.want(202, "POST", d+"/check", admin.Selection{All: true}, nil)
+		c.want(202, "POST", d+"/check", selection.Selection{All: true}, nil)
 		c.want(202, "POST", d+"/verify", map[string]any{"all": true}, nil)
 		eventually(s.t, "check and verification end", func() bool {
 			return s.app.Checks.View(domain).State == "done" && s.app.Verifications.View(domain).State == "done"
 		})
 		if i == 1 || !strings.HasSuffix(s.path, "/accounts/remove") { // only what never began can be removed
-			var run admin.Affected
-			c.want(200, "POST", d+"/begin", admin.Selection{All: true}, &run)
+			var run transfers.Affected
+			c.want(200, "POST", d+"/begin", selection.Selection{All: true}, &run)
 			s.foreignThings["run"] = fmt.Sprint(run.Run) // the last one's
 		}
 		s.fillEnd(c, d, domain)
@@ -325,7 +328,7 @@ func (s *scene) fill() {
 // fillEnd prepares the end of a domain's move where that is what is asked about.
 func (s *scene) fillEnd(c *caller, address, domain string) {
 	if strings.HasSuffix(s.path, "/forget") { // what is copied can't be forgotten
-		c.want(200, "POST", address+"/stop", admin.Selection{All: true}, nil)
+		c.want(200, "POST", address+"/stop", selection.Selection{All: true}, nil)
 		return
 	}
 	report := strings.Contains(s.path, "/reports/")
@@ -335,7 +338,7 @@ func (s *scene) fillEnd(c *caller, address, domain string) {
 	c.want(202, "POST", address+"/finish/prepare", nil, nil)
 	eventually(s.t, "the preparation ends", func() bool { return s.app.Finishing.ViewPrepare(domain).State == "done" })
 	if report {
-		c.want(200, "POST", address+"/finish", admin.FinishInput{Accept: true}, nil)
+		c.want(200, "POST", address+"/finish", finishing.FinishInput{Accept: true}, nil)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"postferry/admin"
 	"postferry/admin/access"
+	"postferry/admin/selection"
 	"postferry/discover"
 	"postferry/store"
 )
@@ -117,14 +118,14 @@ func TestAccessGoesWithTheDomain(t *testing.T) {
 	program := p.program("c.example")
 	ids := p.put("c.example", "x@c.example")
 	program.want(201, "POST", d+"/lists", "y@c.example pw\n", nil)
-	program.want(202, "POST", d+"/check", admin.Selection{All: true}, nil)
+	program.want(202, "POST", d+"/check", selection.Selection{All: true}, nil)
 	program.want(202, "POST", d+"/verify", map[string]any{"all": true}, nil)
 	eventually(t, "the jobs end", func() bool {
 		return p.app.Checks.View("c.example").State == "done" && p.app.Verifications.View("c.example").State == "done"
 	})
 	_, session := bert.watch("c.example")
 	_, token := program.watch("c.example")
-	all.want(200, "POST", d+"/accounts/remove", admin.Selection{Accounts: ids}, nil)
+	all.want(200, "POST", d+"/accounts/remove", selection.Selection{Accounts: ids}, nil)
 	all.want(204, "DELETE", d, nil, nil)
 	endsSoon(t, "the stream of a session", session)
 	endsSoon(t, "the stream of a token", token)

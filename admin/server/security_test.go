@@ -16,6 +16,8 @@ import (
 	"postferry/admin"
 	"postferry/admin/access"
 	"postferry/admin/board"
+	"postferry/admin/selection"
+	"postferry/admin/transfers"
 	"postferry/internal/spreadsheet"
 	"postferry/report"
 	"postferry/report/reason"
@@ -78,7 +80,7 @@ func TestForeignDomain(t *testing.T) {
 		c.want(403, "PUT", "/api/v1/domains/b.example", admin.DomainInput{Old: new("imaps://old.b.example"), New: new("imaps://evil.example")}, nil)
 		c.want(403, "POST", "/api/v1/tokens", map[string]string{"name": "more"}, nil)
 		c.want(403, "POST", "/api/v1/tokens", map[string]string{"name": "more", "domain": "a.example"}, nil)
-		c.want(404, "POST", "/api/v1/domains/b.example/stop", admin.Selection{Accounts: []store.AccountID{own, id}}, nil)
+		c.want(404, "POST", "/api/v1/domains/b.example/stop", selection.Selection{Accounts: []store.AccountID{own, id}}, nil)
 		c.want(422, "POST", "/api/v1/domains/b.example/accounts", map[string]any{"accounts": []admin.AccountInput{{Login: "anna@a.example", Password: "mine"}}}, nil)
 		var domains struct{ Domains []admin.DomainView }
 		c.want(200, "GET", "/api/v1/domains", nil, &domains)
@@ -131,7 +133,7 @@ func TestCrossSite(t *testing.T) {
 	if calls := p.ferry.SawCalls(); len(calls) > 0 {
 		t.Errorf("something was done: %q", calls)
 	}
-	c.want(200, "POST", "/api/v1/domains/a.example/stop", admin.Selection{All: true}, nil, "Sec-Fetch-Site", "same-origin", "Origin", p.URL())
+	c.want(200, "POST", "/api/v1/domains/a.example/stop", selection.Selection{All: true}, nil, "Sec-Fetch-Site", "same-origin", "Origin", p.URL())
 	// What a form of another site could send without a preflight is no JSON.
 	c.want(415, "POST", "/api/v1/domains/a.example/stop", `{"all":true}`, nil)
 	if got := c.do("GET", "/api/v1/me", nil, "Origin", "https://evil.example"); got.Header.Get("Access-Control-Allow-Origin") != "" {
@@ -183,7 +185,7 @@ func TestHostileTexts(t *testing.T) {
 	p.ferry.Header = []byte("Subject: " + evil + "\r\n")
 	c := p.program("")
 	a := fmt.Sprint("/api/v1/domains/a.example/accounts/", id)
-	c.want(202, "POST", "/api/v1/domains/a.example/check", admin.Selection{All: true}, nil)
+	c.want(202, "POST", "/api/v1/domains/a.example/check", selection.Selection{All: true}, nil)
 	for _, path := range []string{"/api/v1/domains/a.example/accounts", a, a + "/quarantine", "/api/v1/domains/a.example/check/accounts", "/api/v1/audit"} {
 		got := c.want(200, "GET", path, nil, nil)
 		if kind := got.Header.Get("Content-Type"); kind != "application/json" || strings.ContainsAny(got.text, "<>") {
@@ -227,8 +229,8 @@ func TestReportsHaveNoFormulas(t *testing.T) {
 		p.ferry.Verified = append(p.ferry.Verified, report.VerifyEvent{Finding: &report.Finding{Login: f, Folder: f, NewFolder: f, Kind: report.FindingKind(f), Severity: "damage", Old: reason.Said(f), New: reason.Said(f), Reason: reason.Said(f)}})
 	}
 	c.want(202, "POST", "/api/v1/domains/a.example/verify", map[string]any{"all": true}, nil)
-	var run admin.Affected
-	c.want(200, "POST", "/api/v1/domains/a.example/begin", admin.Selection{All: true}, &run)
+	var run transfers.Affected
+	c.want(200, "POST", "/api/v1/domains/a.example/begin", selection.Selection{All: true}, &run)
 	p.ferry.EndPass(t, id, store.Pass{Started: time.Now(), Ended: time.Now()}, &store.Problem{Summary: reason.Said("=HYPERLINK(1)"), Cause: "@SUM(1)", Advice: store.NeedsFix, Kind: store.LoginRefused})
 	eventually(t, "the run and the verification end", func() bool {
 		return p.app.Verifications.View("a.example").State == "done" && strings.Contains(c.do("GET", fmt.Sprint("/api/v1/domains/a.example/runs/", run.Run), nil).text, `"failed":1`)
@@ -328,8 +330,8 @@ func TestNoSecretComesOut(t *testing.T) {
 	c.want(422, "PATCH", d+"/accounts/1", map[string]string{"old_password": "hunter-fix\n"}, nil)
 	c.want(400, "PATCH", d+"/accounts/1", map[string]any{"old_password": []string{"hunter-fix"}}, nil)
 	c.want(400, "PATCH", d+"/accounts/1", map[string]any{"hunter-fix": "hunter-fix"}, nil)
-	c.want(202, "POST", d+"/check", admin.Selection{All: true}, nil)
-	c.want(200, "POST", d+"/begin", admin.Selection{All: true}, nil)
+	c.want(202, "POST", d+"/check", selection.Selection{All: true}, nil)
+	c.want(200, "POST", d+"/begin", selection.Selection{All: true}, nil)
 	for _, rt := range p.operations() {
 		if rt.method == "GET" {
 			c.do("GET", sample(rt.path, "a.example", 1), nil)

@@ -20,6 +20,7 @@ import (
 	"postferry/admin"
 	"postferry/admin/access"
 	"postferry/admin/api"
+	"postferry/admin/finishing"
 	"postferry/admin/request"
 	"postferry/admin/web"
 	"postferry/config"
@@ -48,7 +49,7 @@ type Options struct {
 	// Certificate is what TLS is served with. Without it the page is served in
 	// plain text, which is for a loopback address or a reverse proxy only.
 	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
-	Endings     admin.Endings
+	Endings     finishing.Endings
 	// Tokens are those that the engine signs in with; nil for none.
 	Tokens admin.Tokens
 	// Metrics are figures of others that /metrics shows as well.

@@ -22,6 +22,8 @@ import (
 	"postferry/admin/api"
 	"postferry/admin/board"
 	"postferry/admin/ferrytest"
+	"postferry/admin/finishing"
+	"postferry/admin/transfers"
 	"postferry/config"
 	"postferry/discover"
 	"postferry/report"
@@ -87,7 +89,7 @@ func (p *page) serve(change ...func(*Options)) (stop func()) {
 	cfg.Directory, cfg.Admin = p.directory, config.Admin{Listen: "127.0.0.1:0", New: "imaps://new.example"}
 	opt := Options{Config: &cfg, Store: p.store, Ferry: p.ferry, Finder: &discover.Finder{Dial: offline, Bound: time.Second},
 		Log: zerolog.New(p.log).Level(zerolog.DebugLevel), Version: "test", hashing: access.Hashing{Memory: 64, Rounds: 1}} // tests need no slow hash
-	opt.Endings = admin.Endings{Engine: fakeEngine{p.store}}
+	opt.Endings = finishing.Endings{Engine: fakeEngine{p.store}}
 	for _, fn := range change {
 		fn(&opt)
 	}
@@ -323,7 +325,7 @@ func TestFirstWay(t *testing.T) {
 	if accounts.Total != 2 || accounts.Accounts[0].Login != "one@a.example" || accounts.Accounts[0].State != report.StateWaiting {
 		t.Errorf("accounts %+v", accounts)
 	}
-	var begun admin.Affected
+	var begun transfers.Affected
 	c.want(200, "POST", "/api/v1/domains/a.example/begin", map[string]any{"all": true}, &begun)
 	c.want(200, "GET", "/api/v1/domains/a.example/accounts?state=queued", nil, &accounts)
 	if begun.Accounts != 2 || begun.Run == 0 || accounts.Total != 2 {

@@ -12,7 +12,9 @@ import (
 
 	"postferry/admin"
 	"postferry/admin/access"
+	"postferry/admin/checks"
 	"postferry/admin/request"
+	"postferry/admin/transfers"
 	"postferry/config"
 	"postferry/report"
 	"postferry/store"
@@ -29,7 +31,7 @@ const (
 type accountPages struct {
 	frame    *frame
 	accounts *admin.Accounts
-	checks   *admin.Checks
+	checks   *checks.Checks
 	domains  *admin.Domains
 	folders  *admin.Folders
 	lists    *admin.Lists
@@ -242,8 +244,8 @@ type accountPageView struct {
 	Domain     string
 	POP3       bool
 	Row        row
-	Quarantine []admin.Quarantined
-	Checked    *admin.CheckedAccount
+	Quarantine []transfers.Quarantined
+	Checked    *checks.CheckedAccount
 }
 
 func (s *accountPages) pageAccount(v *visit) error { return s.showAccountPage(v, nil) }

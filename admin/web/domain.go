@@ -11,7 +11,11 @@ import (
 	"postferry/admin"
 	"postferry/admin/access"
 	"postferry/admin/board"
+	"postferry/admin/checks"
+	"postferry/admin/finishing"
 	"postferry/admin/request"
+	"postferry/admin/selection"
+	"postferry/admin/transfers"
 	"postferry/report"
 	"postferry/store"
 )
@@ -20,15 +24,15 @@ import (
 type domainPages struct {
 	frame         *frame
 	accounts      *admin.Accounts
-	checks        *admin.Checks
+	checks        *checks.Checks
 	domains       *admin.Domains
-	finishing     *admin.Finishing
+	finishing     *finishing.Finishing
 	folders       *admin.Folders
-	runs          *admin.Runs
+	runs          *transfers.Runs
 	scopes        *admin.Scopes
 	status        *admin.Status
-	transfers     *admin.Transfers
-	verifications *admin.Verifications
+	transfers     *transfers.Transfers
+	verifications *checks.Verifications
 }
 
 func (s *domainPages) routes() []pageRoute {
@@ -53,7 +57,7 @@ type whole struct {
 	D      *admin.DomainView
 	Causes []causePart
 	Chart  throughputChart
-	Run    *admin.RunView // the newest; nil if there was none
+	Run    *transfers.RunView // the newest; nil if there was none
 	Served time.Time
 }
 
@@ -208,7 +212,7 @@ func (s *domainPages) formDo(v *visit) error {
 }
 
 // selection reads which accounts a form is about.
-func (s *domainPages) selection(v *visit) (sel admin.Selection, err error) {
+func (s *domainPages) selection(v *visit) (sel selection.Selection, err error) {
 	f := v.r.PostForm
 	sel.All = f.Get("all") != ""
 	switch {
@@ -242,12 +246,12 @@ func (s *domainPages) matching(v *visit, f url.Values) (ids []store.AccountID, e
 }
 
 // do does one of the things that can be done with accounts.
-func (s *domainPages) do(v *visit, do string, sel admin.Selection) (n int, done string, err error) {
+func (s *domainPages) do(v *visit, do string, sel selection.Selection) (n int, done string, err error) {
 	ctx, domain := v.r.Context(), v.domain()
 	if !sel.All && sel.Kind == "" && len(sel.Accounts) == 0 {
 		return 0, "", &access.Refusal{Kind: access.KindInvalid, Code: "none_ticked", Detail: "Tick the accounts first."}
 	}
-	var result *admin.Affected
+	var result *transfers.Affected
 	switch do {
 	case "begin":
 		result, err = s.transfers.Begin(ctx, v.who, domain, sel)

@@ -17,11 +17,10 @@ import (
 
 // serverPages are about domains, their servers and settings.
 type serverPages struct {
-	frame     *frame
-	domain    *domainPages
-	discovery *admin.Discovery
-	domains   *admin.Domains
-	trials    *admin.Trials
+	frame   *frame
+	domain  *domainPages
+	servers *admin.Servers
+	domains *admin.Domains
 }
 
 func (s *serverPages) routes() []pageRoute {
@@ -113,7 +112,7 @@ func (v *visit) toDomains() []crumb { return []crumb{{"/", v.T("frame.domains")}
 // formFindServer looks for the old server of the domain that was entered.
 func (s *serverPages) formFindServer(v *visit) error {
 	text := strings.TrimSpace(v.r.PostFormValue("domain"))
-	report, err := s.discovery.Discover(v.r.Context(), v.who, text)
+	report, err := s.servers.Discover(v.r.Context(), v.who, text)
 	if err != nil {
 		n, err := v.noticeOr(err)
 		if err != nil {

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"postferry/admin"
 	"postferry/admin/access"
+	"postferry/admin/finishing"
 	"postferry/discover"
 	"postferry/lifecycle"
 	"postferry/report/reason"
@@ -22,7 +22,7 @@ import (
 // endingPages are about the end of moves.
 type endingPages struct {
 	frame     *frame
-	finishing *admin.Finishing
+	finishing *finishing.Finishing
 }
 
 func (s *endingPages) routes() []pageRoute {
@@ -194,7 +194,7 @@ func (s *endingPages) formAdvice(v *visit) error {
 // finishPageView is the end of a domain's move.
 type finishPageView struct {
 	Domain  string
-	P       *admin.PrepareView // nil if nothing was prepared
+	P       *finishing.PrepareView // nil if nothing was prepared
 	R       *lifecycle.Report
 	Rows    []lifecycle.Account
 	More    int
@@ -205,7 +205,7 @@ type finishPageView struct {
 }
 
 // Job is how far the preparation is.
-func (x finishPageView) Job() jobPart { return jobPart{x.W, x.P.JobView} }
+func (x finishPageView) Job() jobPart { return jobPart{x.W, x.P.Progress} }
 
 // Running tells whether the preparation goes on.
 func (x finishPageView) Running() bool { return x.P != nil && x.P.Ended == nil }
@@ -263,7 +263,7 @@ func (s *endingPages) formFinish(v *visit) error {
 	err := unsure()
 	var report *lifecycle.Report
 	if v.r.PostFormValue("sure") != "" {
-		report, err = s.finishing.Finish(v.r.Context(), v.who, v.domain(), admin.FinishInput{Accept: v.r.PostFormValue("accept") != ""})
+		report, err = s.finishing.Finish(v.r.Context(), v.who, v.domain(), finishing.FinishInput{Accept: v.r.PostFormValue("accept") != ""})
 	}
 	if err != nil {
 		n, err := v.noticeOr(err)

@@ -9,18 +9,21 @@ import (
 
 	"postferry/admin"
 	"postferry/admin/access"
+	"postferry/admin/checks"
 	"postferry/admin/request"
+	"postferry/admin/selection"
+	"postferry/admin/transfers"
 	"postferry/discover"
 )
 
 // reportPages are about what came of checks, runs and verifications.
 type reportPages struct {
 	frame         *frame
-	checks        *admin.Checks
+	checks        *checks.Checks
 	domains       *admin.Domains
-	runs          *admin.Runs
+	runs          *transfers.Runs
 	scopes        *admin.Scopes
-	verifications *admin.Verifications
+	verifications *checks.Verifications
 }
 
 func (s *reportPages) routes() []pageRoute {
@@ -42,7 +45,7 @@ func (s *reportPages) routes() []pageRoute {
 type checkPart struct {
 	W      *words
 	Domain string
-	C      *admin.CheckView
+	C      *checks.CheckView
 }
 
 // checkPageView is a check with a page of what it found.
@@ -50,7 +53,7 @@ type checkPageView struct {
 	Peculiar   []discover.Message // of the servers' providers
 	Check      checkPart
 	Domain     *admin.DomainView
-	Rows       []admin.CheckedAccount
+	Rows       []checks.CheckedAccount
 	Search     string
 	Trouble    bool
 	Total      int
@@ -83,7 +86,7 @@ func (s *reportPages) pageCheck(v *visit) error {
 // formCheck begins a check of all accounts, or ends the one that goes on.
 func (s *reportPages) formCheck(v *visit) error {
 	return v.formJob("check", s.checks.Cancel, func(ctx context.Context) error {
-		_, err := s.checks.Start(ctx, v.who, v.domain(), admin.Selection{All: true})
+		_, err := s.checks.Start(ctx, v.who, v.domain(), selection.Selection{All: true})
 		return err
 	})
 }
@@ -114,7 +117,7 @@ func (s *reportPages) pageRuns(v *visit) error {
 	}
 	return s.frame.show(v, "runs", view{Title: v.T("runs.title"), Crumbs: v.toDomain(v.domain()), D: struct {
 		Domain string
-		Runs   []admin.RunView
+		Runs   []transfers.RunView
 		Itself whole // what passes by themselves do
 	}{v.domain(), runs, whole{W: v.W, D: d}}})
 }
@@ -134,7 +137,7 @@ func (s *reportPages) pageRun(v *visit) error {
 	more := max(0, len(report.Parts)-shownParts)
 	report.Parts = report.Parts[:min(len(report.Parts), shownParts)]
 	return s.frame.show(v, "run", view{Title: v.T("run.title", "Number", uint64(id)), D: struct {
-		*admin.RunReport
+		*transfers.RunReport
 		More int
 	}{report, more}, Crumbs: append(v.toDomain(v.domain()), crumb{domainPath(v.domain(), "runs"), v.T("runs.title")})})
 }
@@ -177,7 +180,7 @@ func (v *visit) isCSV() bool {
 type verifyPart struct {
 	W      *words
 	Domain string
-	Y      *admin.VerifyView
+	Y      *checks.VerifyView
 }
 
 func (s *reportPages) pageVerify(v *visit) error {
@@ -188,9 +191,9 @@ func (s *reportPages) pageVerify(v *visit) error {
 	x := struct {
 		Verify   verifyPart
 		Domain   string
-		Findings []admin.FindingView
+		Findings []checks.FindingView
 		More     int
-		Failed   []admin.VerifiedView // the first of those that could not be verified
+		Failed   []checks.VerifiedView // the first of those that could not be verified
 	}{Verify: verifyPart{v.W, d.Name, s.verifications.View(d.Name)}, Domain: d.Name}
 	if x.Verify.Y != nil {
 		report, err := s.verifications.Report(v.r.Context(), v.who, d.Name)
@@ -209,7 +212,7 @@ func (s *reportPages) pageVerify(v *visit) error {
 
 func (s *reportPages) formVerify(v *visit) error {
 	return v.formJob("verify", s.verifications.Cancel, func(ctx context.Context) error {
-		_, err := s.verifications.Start(ctx, v.who, v.domain(), admin.Selection{All: true}, v.r.PostFormValue("bodies") != "")
+		_, err := s.verifications.Start(ctx, v.who, v.domain(), selection.Selection{All: true}, v.r.PostFormValue("bodies") != "")
 		return err
 	})
 }

@@ -8,6 +8,7 @@ import (
 
 	"postferry/admin"
 	"postferry/admin/access"
+	"postferry/admin/checks"
 	"postferry/admin/request"
 	"postferry/discover"
 	"postferry/report"
@@ -110,7 +111,7 @@ func (w *words) Advice(p *report.Problem) string {
 }
 
 // Lack says which quota at the new server is too small for an account.
-func (w *words) Lack(c admin.CheckedAccount) string {
+func (w *words) Lack(c checks.CheckedAccount) string {
 	switch {
 	case c.Lack == nil:
 		return c.Lacks
@@ -129,7 +130,7 @@ func (w *words) PassEnded(p report.Pass) string {
 }
 
 // NotVerified says why an account could not be verified.
-func (w *words) NotVerified(a admin.VerifiedView) string {
+func (w *words) NotVerified(a checks.VerifiedView) string {
 	if a.Trouble != nil {
 		return w.Problem(report.ProblemOf(a.Trouble))
 	}
@@ -137,7 +138,7 @@ func (w *words) NotVerified(a admin.VerifiedView) string {
 }
 
 // Finding says why a verification found something, or what is known about it.
-func (w *words) Finding(f admin.FindingView) string {
+func (w *words) Finding(f checks.FindingView) string {
 	if f.Trouble != nil {
 		return w.Problem(report.ProblemOf(f.Trouble))
 	}

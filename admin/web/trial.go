@@ -16,7 +16,7 @@ func (s *serverPages) tryServers(v *visit, form *serverForm, in admin.DomainInpu
 	if do != "test" && (do != "save" || !changed) {
 		return false, nil
 	}
-	tried, err := s.trials.Try(v.r.Context(), v.who, form.Domain, in)
+	tried, err := s.servers.Try(v.r.Context(), v.who, form.Domain, in)
 	var ref *access.Refusal
 	switch {
 	case errors.As(err, &ref) && ref.Kind == access.KindBusy && do == "save":

@@ -3,7 +3,7 @@ package web
 import (
 	"time"
 
-	"postferry/admin"
+	"postferry/admin/jobs"
 	"postferry/report"
 	"postferry/store"
 )
@@ -100,7 +100,7 @@ func (x whole) Sentence() string {
 // jobPart is what the template "job" shows.
 type jobPart struct {
 	W *words
-	J admin.JobView
+	J jobs.Progress
 }
 
 // Error is why it failed; "" if it has not.
@@ -112,7 +112,7 @@ func (x jobPart) Error() string {
 }
 
 // Job is how far a check is.
-func (x checkPart) Job() jobPart { return jobPart{x.W, x.C.JobView} }
+func (x checkPart) Job() jobPart { return jobPart{x.W, x.C.Progress} }
 
 // Estimate is how long the transfer takes at least.
 func (x checkPart) Estimate() string {
@@ -120,7 +120,7 @@ func (x checkPart) Estimate() string {
 }
 
 // Job is how far a verification is.
-func (x verifyPart) Job() jobPart { return jobPart{x.W, x.Y.JobView} }
+func (x verifyPart) Job() jobPart { return jobPart{x.W, x.Y.Progress} }
 
 // Span is a time in words; a dash for none.
 func (x checkPageView) Span(w *words, seconds int64) string {

@@ -3,7 +3,7 @@ package main
 import (
 	"crypto/tls"
 
-	"postferry/admin"
+	"postferry/admin/finishing"
 	"postferry/admin/server"
 	"postferry/discover"
 	"postferry/proxy/certificate"
@@ -20,7 +20,7 @@ func openPage(d *daemon, resolvers []string) (*server.Server, error) {
 	finder.Resolvers = resolvers
 	return server.New(server.Options{
 		Config: d.cfg, Store: d.store, Ferry: d.backend.Ferry(), Finder: finder, Log: d.log,
-		Version: versionString(), Certificate: certificate, Endings: admin.Endings{Guide: d.backend.Guide, Engine: d.backend.Ending()},
+		Version: versionString(), Certificate: certificate, Endings: finishing.Endings{Guide: d.backend.Guide, Engine: d.backend.Ending()},
 		Tokens:  d.backend.Keeper,
 		Metrics: append(d.proxy.Metrics(), d.engine.Metrics()...),
 	})

@@ -97,21 +97,28 @@ const publicnet = "internal/publicnet"
 func allowed() map[string][]string {
 	bottom := []string{"wire", "store", "config"}
 	middle := append([]string{"upstream", "upstream/link", "discover"}, bottom...)
+	// useCases are what administrators do, for those who let them in.
+	useCases := []string{"admin", "admin/access", "admin/board", "admin/jobs", "admin/selection", "admin/checks", "admin/transfers", "admin/finishing"}
 	rules := map[string][]string{
-		"cmd/postferry": append([]string{"credential", bolt, control, backend, console, stateDir, demo, humanize, tables, spreadsheet, "cause", "admin", "admin/access", "admin/board", "admin/server", "tenant", "directory", "stage", "lifecycle", "notify", "admin/web", "proxy", "proxy/certificate", "syncer", "syncer/verify", "syncer/dryrun",
+		"cmd/postferry": append([]string{"credential", bolt, control, backend, console, stateDir, demo, humanize, tables, spreadsheet, "cause", "admin", "admin/access", "admin/board", "admin/finishing", "admin/server", "tenant", "directory", "stage", "lifecycle", "notify", "admin/web", "proxy", "proxy/certificate", "syncer", "syncer/verify", "syncer/dryrun",
 			reasons, reports}, middle...), // for what they report; admin/web for its words
-		"admin/access": {throttle, asciifold, reports, "store", "config"},
-		"admin/board":  {asciifold, reports, "cause", "store"},
-		"admin/runs":   {reports, "store"},
-		"admin":        append([]string{"admin/runs", "admin/access", "admin/board", throttle, spreadsheet, asciifold, reasons, reports, "tenant", "directory", "cause", "stage", "lifecycle"}, middle...),
-		console:        {control, humanize, tables, spreadsheet, reports, reasons, "cause", "discover", "store", "config"},
+		"admin/access":    {throttle, asciifold, reports, "store", "config"},
+		"admin/board":     {asciifold, reports, "cause", "store"},
+		"admin/runs":      {reports, "store"},
+		"admin/jobs":      {"admin/access", "store"},
+		"admin/selection": {"admin/access", "admin/board", reports, "store", "config"},
+		"admin/checks":    {"admin/access", "admin/board", "admin/jobs", "admin/selection", spreadsheet, reasons, reports, "discover", "store", "config"},
+		"admin/transfers": {"admin/access", "admin/board", "admin/runs", "admin/selection", spreadsheet, reasons, reports, "store", "config"},
+		"admin/finishing": {"admin/access", "admin/board", "admin/jobs", "admin/selection", "stage", "lifecycle", "store", "config"},
+		"admin":           append([]string{"admin/runs", "admin/access", "admin/board", "admin/jobs", "admin/selection", "admin/checks", "admin/transfers", "admin/finishing", throttle, spreadsheet, asciifold, reasons, reports, "tenant", "directory", "cause", "stage", "lifecycle"}, middle...),
+		console:           {control, humanize, tables, spreadsheet, reports, reasons, "cause", "discover", "store", "config"},
 		backend: append([]string{control, "credential", "admin", "admin/access", "cause", reports, reasons, "tenant", "directory", "stage", "lifecycle", "proxy", "syncer", "syncer/verify",
 			"syncer/dryrun"}, middle...), // it is asked over the control socket, and asks all that do something
 		ferryTest:            {reports, "store"},
 		"admin/request":      {"admin", "admin/access", "admin/board", "store"},
-		"admin/api":          {reports, "admin", "admin/access", "admin/board", "admin/request", "stage", "store", "config"},
-		"admin/web":          {reasons, reports, "admin", "admin/access", "admin/board", "admin/request", "cause", "stage", "lifecycle", "tenant", "directory", "discover", "store", "config"},
-		"admin/server":       {reasons, reports, "admin", "admin/access", "admin/board", "admin/request", "admin/api", "admin/web", "cause", "stage", "lifecycle", throttle, "discover", "store", "config"},
+		"admin/api":          append([]string{reports, "admin/request", "stage", "store", "config"}, useCases...),
+		"admin/web":          append([]string{reasons, reports, "admin/request", "cause", "stage", "lifecycle", "tenant", "directory", "discover", "store", "config"}, useCases...),
+		"admin/server":       append([]string{reasons, reports, "admin/request", "admin/api", "admin/web", "cause", "stage", "lifecycle", throttle, "discover", "store", "config"}, useCases...),
 		"proxy":              append([]string{"proxy/admission", "proxy/certificate", pauses}, middle...),
 		"proxy/admission":    {throttle, pauses},
 		"proxy/certificate":  {private, "config"},

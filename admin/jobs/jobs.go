@@ -1,4 +1,8 @@
-package admin
+// Package jobs runs what takes long, once at a time for a domain: bounded for each who asks, so that nobody keeps others
+// out, ended with what runs it, the newest result of each kind kept until the next one begins. In memory only.
+//
+// It must not know what the jobs do.
+package jobs
 
 import (
 	"context"
@@ -14,14 +18,14 @@ const (
 	// domain's people and programs, of all domains', of those who look after everything.
 	maxJobsEach, maxJobs, maxJobsAll = 2, 16, 8
 
-	jobRunning   = "running"
-	jobDone      = "done"
-	jobCancelled = "cancelled"
-	jobFailed    = "failed"
+	stateRunning   = "running"
+	stateDone      = "done"
+	stateCancelled = "cancelled"
+	stateFailed    = "failed"
 )
 
-// JobView says how far a job is.
-type JobView struct {
+// Progress says how far a job is.
+type Progress struct {
 	State   string     `json:"state"` // running, done, cancelled, failed
 	By      string     `json:"by"`
 	Started time.Time  `json:"started"`
@@ -34,18 +38,18 @@ type JobView struct {
 	Why *access.Refusal `json:"-"`
 }
 
-// job is something long that is done once at a time for a domain. Its result is
+// Job is something long that is done once at a time for a domain. Its result is
 // kept until the next one of its kind begins.
-type job[R any] struct {
+type Job[R any] struct {
 	mu      sync.Mutex
-	view    JobView
+	view    Progress
 	result  R
 	cancel  context.CancelFunc // nil before it has begun
 	stopped bool
 }
 
 // began tells the job how it can be cancelled; false if it was already.
-func (j *job[R]) began(cancel context.CancelFunc) bool {
+func (j *Job[R]) began(cancel context.CancelFunc) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.cancel = cancel
@@ -53,7 +57,7 @@ func (j *job[R]) began(cancel context.CancelFunc) bool {
 }
 
 // stop cancels the job.
-func (j *job[R]) stop() {
+func (j *Job[R]) stop() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.stopped = true
@@ -62,43 +66,44 @@ func (j *job[R]) stop() {
 	}
 }
 
-// change changes how far the job is, or its result.
-func (j *job[R]) change(fn func(view *JobView, result *R)) {
+// Change changes how far the job is, or its result.
+func (j *Job[R]) Change(fn func(view *Progress, result *R)) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	fn(&j.view, &j.result)
 }
 
 // end notes how the job ended.
-func (j *job[R]) end(now time.Time, err error) {
-	j.change(func(v *JobView, _ *R) {
+func (j *Job[R]) end(now time.Time, err error) {
+	j.Change(func(v *Progress, _ *R) {
 		v.Ended = &now
 		switch {
 		case err == nil:
-			v.State = jobDone
+			v.State = stateDone
 		case errors.Is(err, context.Canceled):
-			v.State = jobCancelled
+			v.State = stateCancelled
 		default:
-			v.State, v.Why = jobFailed, access.AsRefusal(err)
+			v.State, v.Why = stateFailed, access.AsRefusal(err)
 			v.Error = v.Why.Detail
 		}
 	})
 }
 
-// jobs runs jobs. Whoever is in run waits for all of them.
-type jobs struct {
+// Runner runs jobs. Whoever is in Run waits for all of them.
+type Runner struct {
 	starts chan func(context.Context)
-	places *Places
+	places *access.Places
 	now    func() time.Time
 	ended  chan struct{}
 }
 
-func newJobs(now func() time.Time) *jobs {
-	return &jobs{starts: make(chan func(context.Context)), now: now, places: NewPlaces(maxJobsEach, maxJobs, maxJobsAll), ended: make(chan struct{})}
+// NewRunner makes one. now is the clock.
+func NewRunner(now func() time.Time) *Runner {
+	return &Runner{starts: make(chan func(context.Context)), now: now, places: access.NewPlaces(maxJobsEach, maxJobs, maxJobsAll), ended: make(chan struct{})}
 }
 
-// run runs jobs until ctx ends and all of them have.
-func (j *jobs) run(ctx context.Context) {
+// Run runs jobs until ctx ends and all of them have.
+func (j *Runner) Run(ctx context.Context) {
 	defer close(j.ended)
 	var all sync.WaitGroup
 	defer all.Wait()
@@ -112,22 +117,22 @@ func (j *jobs) run(ctx context.Context) {
 	}
 }
 
-// start hands a job over to run, if there is a place for it.
-func (j *jobs) start(ctx context.Context, scope string, fn func(context.Context)) error {
-	err := j.startIn(ctx, j.places, scope, fn)
-	if errors.Is(err, errNoPlace) {
+// start hands a job over to Run, if there is a place for it.
+func (j *Runner) start(ctx context.Context, scope string, fn func(context.Context)) error {
+	err := j.StartIn(ctx, j.places, scope, fn)
+	if errors.Is(err, ErrNoPlace) {
 		return access.Busy("too_many_jobs", "Other checks and verifications are running. Try again when one has ended.", time.Minute)
 	}
 	return err
 }
 
-// errNoPlace is for a job that there is no place for.
-var errNoPlace = errors.New("no place")
+// ErrNoPlace is for a job that there is no place for.
+var ErrNoPlace = errors.New("no place")
 
-// startIn is start with other places.
-func (j *jobs) startIn(ctx context.Context, places *Places, scope string, fn func(context.Context)) error {
+// StartIn is start with other places.
+func (j *Runner) StartIn(ctx context.Context, places *access.Places, scope string, fn func(context.Context)) error {
 	if !places.Take(scope, 1) {
-		return errNoPlace
+		return ErrNoPlace
 	}
 	placed := func(ctx context.Context) {
 		defer places.Leave(scope, 1)
@@ -143,40 +148,41 @@ func (j *jobs) startIn(ctx context.Context, places *Places, scope string, fn fun
 	return context.Canceled
 }
 
-// board of jobs of one kind, by domain.
-type jobShelf[R any] struct {
+// Shelf has the jobs of one kind, by domain.
+type Shelf[R any] struct {
 	mu       sync.Mutex
-	byDomain map[string]*job[R]
+	byDomain map[string]*Job[R]
 }
 
-func newJobShelf[R any]() *jobShelf[R] { return &jobShelf[R]{byDomain: map[string]*job[R]{}} }
+// NewShelf makes an empty one.
+func NewShelf[R any]() *Shelf[R] { return &Shelf[R]{byDomain: map[string]*Job[R]{}} }
 
-// get is the newest job of a domain; nil if there was none.
-func (s *jobShelf[R]) get(domain string) *job[R] {
+// Get is the newest job of a domain; nil if there was none.
+func (s *Shelf[R]) Get(domain string) *Job[R] {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.byDomain[domain]
 }
 
 // begin makes a domain's next job, unless one is running.
-func (s *jobShelf[R]) begin(domain string, view JobView) (*job[R], error) {
+func (s *Shelf[R]) begin(domain string, view Progress) (*Job[R], error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if old := s.byDomain[domain]; old != nil {
 		running := false
-		old.change(func(v *JobView, _ *R) { running = v.State == jobRunning })
+		old.Change(func(v *Progress, _ *R) { running = v.State == stateRunning })
 		if running {
 			return nil, access.Conflict("job_running", "This is going on already. Wait for it, or cancel it first.")
 		}
 	}
-	view.State = jobRunning
-	j := &job[R]{view: view}
+	view.State = stateRunning
+	j := &Job[R]{view: view}
 	s.byDomain[domain] = j
 	return j, nil
 }
 
-// drop forgets a domain's newest job, and ends it if it runs.
-func (s *jobShelf[R]) drop(domain string) {
+// Drop forgets a domain's newest job, and ends it if it runs.
+func (s *Shelf[R]) Drop(domain string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if j := s.byDomain[domain]; j != nil {
@@ -185,8 +191,8 @@ func (s *jobShelf[R]) drop(domain string) {
 	delete(s.byDomain, domain)
 }
 
-// startJob makes a domain's next job and lets it run.
-func startJob[R any](ctx context.Context, jobs *jobs, who access.Actor, shelf *jobShelf[R], domain string, view JobView, do func(context.Context, *job[R]) error) error {
+// Start makes a domain's next job and lets it run.
+func Start[R any](ctx context.Context, jobs *Runner, who access.Actor, shelf *Shelf[R], domain string, view Progress, do func(context.Context, *Job[R]) error) error {
 	j, err := shelf.begin(domain, view)
 	if err != nil {
 		return err
@@ -200,14 +206,14 @@ func startJob[R any](ctx context.Context, jobs *jobs, who access.Actor, shelf *j
 		j.end(jobs.now(), do(ctx, j))
 	})
 	if err != nil {
-		shelf.drop(domain)
+		shelf.Drop(domain)
 	}
 	return err
 }
 
-// cancelJob ends a domain's job.
-func cancelJob[R any](ctx context.Context, audit *access.Audit, who access.Actor, shelf *jobShelf[R], domain, action string) error {
-	j := shelf.get(domain)
+// Cancel ends a domain's job.
+func Cancel[R any](ctx context.Context, audit *access.Audit, who access.Actor, shelf *Shelf[R], domain, action string) error {
+	j := shelf.Get(domain)
 	if j == nil {
 		return access.NotFound("job")
 	}

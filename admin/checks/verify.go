@@ -1,4 +1,4 @@
-package admin
+package checks
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"postferry/admin/access"
+	"postferry/admin/jobs"
+	"postferry/admin/selection"
 	"postferry/internal/spreadsheet"
 	"postferry/report"
 	"postferry/report/reason"
@@ -74,7 +76,7 @@ func (r *verifyResults) add(e *report.VerifyEvent) (accountDone bool) {
 
 // VerifyView is how far a verification is.
 type VerifyView struct {
-	JobView
+	jobs.Progress
 	Bodies   bool          `json:"bodies"`  // whole messages are compared
 	Current  string        `json:"current"` // the account being read
 	Folder   string        `json:"folder"`  // the folder being read
@@ -126,35 +128,38 @@ type VerifiedView struct {
 
 // Verifications compare the mail of a domain's accounts on both servers.
 type Verifications struct {
-	scopes        *Scopes
-	chooser       *chooser
+	scopes        scopes
+	chooser       *selection.Chooser
 	ferry         verifyFerry
-	verifications *jobShelf[verifyResults]
-	jobs          *jobs
+	verifications *jobs.Shelf[verifyResults]
+	jobs          *jobs.Runner
 	audit         *access.Audit
 	now           func() time.Time
 }
 
-// verifyFerry compares accounts.
-type verifyFerry interface {
-	Verify(ctx context.Context, ids []store.AccountID, bodies bool, tell func(report.VerifyEvent) error) error
+// NewVerifications makes them, without any.
+func NewVerifications(opt Options) *Verifications {
+	return &Verifications{opt.Scopes, opt.Chooser, opt.Ferry, jobs.NewShelf[verifyResults](), opt.Jobs, opt.Audit, opt.Now}
 }
+
+// Drop forgets the newest verification of a domain, and ends it if it goes on.
+func (a *Verifications) Drop(domain string) { a.verifications.Drop(domain) }
 
 // Start begins to compare both servers' mail of accounts, with bodies
 // octet for octet. It replaces the result of the verification before.
-func (a *Verifications) Start(ctx context.Context, who access.Actor, domain string, sel Selection, bodies bool) (*VerifyView, error) {
-	d, ids, err := a.chooser.choose(ctx, who, domain, sel, anyState)
+func (a *Verifications) Start(ctx context.Context, who access.Actor, domain string, sel selection.Selection, bodies bool) (*VerifyView, error) {
+	d, ids, err := a.chooser.Choose(ctx, who, domain, sel, selection.AnyState)
 	if err != nil {
 		return nil, err
 	}
 	if len(ids) == 0 {
 		return nil, access.Conflict("no_accounts", "There are no accounts to verify.")
 	}
-	err = startJob(ctx, a.jobs, who, a.verifications, d.Name, JobView{By: who.Name, Started: a.now(), Accounts: len(ids)},
-		func(ctx context.Context, j *job[verifyResults]) error {
-			j.change(func(_ *JobView, r *verifyResults) { r.bodies, r.summary.Found = bodies, report.FindingCounts{} })
+	err = jobs.Start(ctx, a.jobs, who, a.verifications, d.Name, jobs.Progress{By: who.Name, Started: a.now(), Accounts: len(ids)},
+		func(ctx context.Context, j *jobs.Job[verifyResults]) error {
+			j.Change(func(_ *jobs.Progress, r *verifyResults) { r.bodies, r.summary.Found = bodies, report.FindingCounts{} })
 			return a.ferry.Verify(ctx, ids, bodies, func(e report.VerifyEvent) error {
-				j.change(func(v *JobView, r *verifyResults) {
+				j.Change(func(v *jobs.Progress, r *verifyResults) {
 					if r.add(&e) {
 						v.Done++
 					}
@@ -165,7 +170,7 @@ func (a *Verifications) Start(ctx context.Context, who access.Actor, domain stri
 	if err != nil {
 		return nil, err
 	}
-	if err := a.audit.Note(ctx, who, "start_verify", access.About{Domain: d.Name, Account: a.chooser.loneLogin(ctx, ids)}); err != nil {
+	if err := a.audit.Note(ctx, who, "start_verify", access.About{Domain: d.Name, Account: a.chooser.LoneLogin(ctx, ids)}); err != nil {
 		return nil, err
 	}
 	return a.Show(ctx, who, d.Name)
@@ -186,14 +191,14 @@ func (a *Verifications) Show(ctx context.Context, who access.Actor, domain strin
 
 // View is the newest verification of a domain; nil if there was none.
 func (a *Verifications) View(domain string) (v *VerifyView) {
-	if j := a.verifications.get(domain); j != nil {
-		j.change(func(view *JobView, r *verifyResults) { v = r.view(*view) })
+	if j := a.verifications.Get(domain); j != nil {
+		j.Change(func(view *jobs.Progress, r *verifyResults) { v = r.view(*view) })
 	}
 	return v
 }
 
-func (r *verifyResults) view(j JobView) *VerifyView {
-	v := &VerifyView{JobView: j, Bodies: r.bodies, Current: r.folder.Login, Folder: r.folder.Folder, Read: r.folder.Messages,
+func (r *verifyResults) view(j jobs.Progress) *VerifyView {
+	v := &VerifyView{Progress: j, Bodies: r.bodies, Current: r.folder.Login, Folder: r.folder.Folder, Read: r.folder.Messages,
 		Summary: r.summary, Findings: len(r.findings), Omitted: r.omitted}
 	v.Summary.Found = make(report.FindingCounts, len(r.summary.Found))
 	for kind, n := range r.summary.Found {
@@ -208,12 +213,12 @@ func (a *Verifications) Report(ctx context.Context, who access.Actor, domain str
 	if err != nil {
 		return nil, err
 	}
-	j := a.verifications.get(d.Name)
+	j := a.verifications.Get(d.Name)
 	if j == nil {
 		return nil, access.NotFound("verification")
 	}
 	all := &VerifyReport{Domain: d.Name}
-	j.change(func(view *JobView, r *verifyResults) {
+	j.Change(func(view *jobs.Progress, r *verifyResults) {
 		all.VerifyView = *r.view(*view)
 		all.Verified, all.All = make([]VerifiedView, len(r.accounts)), make([]FindingView, len(r.findings))
 		for i, a := range r.accounts {
@@ -232,7 +237,7 @@ func (a *Verifications) Cancel(ctx context.Context, who access.Actor, domain str
 	if err != nil {
 		return err
 	}
-	return cancelJob(ctx, a.audit, who, a.verifications, d.Name, "cancel_verify")
+	return jobs.Cancel(ctx, a.audit, who, a.verifications, d.Name, "cancel_verify")
 }
 
 // WriteCSV writes the findings, a line each, for spreadsheets.

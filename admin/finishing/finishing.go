@@ -1,4 +1,8 @@
-package admin
+// Package finishing leads the moves of domains to their end: advice, the last pass and verification, the end of accounts,
+// reports, and that a domain is forgotten.
+//
+// It must not know HTTP and HTML, nor how a move ends (lifecycle): it checks who asks, and says why something is refused.
+package finishing
 
 import (
 	"context"
@@ -8,7 +12,8 @@ import (
 
 	"postferry/admin/access"
 	"postferry/admin/board"
-	"postferry/admin/runs"
+	"postferry/admin/jobs"
+	"postferry/admin/selection"
 	"postferry/config"
 	"postferry/lifecycle"
 	"postferry/stage"
@@ -29,7 +34,7 @@ type prepareResult struct {
 
 // PrepareView is how far the last pass and the verification before accounts are finished are.
 type PrepareView struct {
-	JobView
+	jobs.Progress
 	Step   lifecycle.Step    `json:"step"`
 	Report *lifecycle.Report `json:"report"` // the draft; null until it is there
 }
@@ -42,34 +47,50 @@ type FinishInput struct {
 
 // Finishing leads the moves of domains to their end.
 type Finishing struct {
-	scopes       *Scopes
-	chooser      *chooser
-	directory    *config.Directory
-	endings      Endings
-	preparations *jobShelf[prepareResult]
-	jobs         *jobs
-	discovering  *Places // of searches for servers
-	boards       *board.Boards
-	memory       *memory
-	tracker      *runs.Tracker
-	audit        *access.Audit
-	now          func() time.Time
+	opt          Options
+	preparations *jobs.Shelf[prepareResult]
 }
+
+// Options are what finishing needs.
+type Options struct {
+	Endings
+	Scopes  scopes
+	Chooser *selection.Chooser
+	Jobs    *jobs.Runner
+	Audit   *access.Audit
+	Now     func() time.Time
+	// Search takes a place for a search in DNS, until leave is called.
+	Search func(who access.Actor) (leave func(), err error)
+}
+
+// scopes finds domains for who may see them.
+type scopes interface {
+	Domain(ctx context.Context, who access.Actor, name string) (*config.Domain, error)
+}
+
+// New makes it.
+func New(opt Options) *Finishing {
+	return &Finishing{opt, jobs.NewShelf[prepareResult]()}
+}
+
+// Drop forgets the newest preparation of a domain, and ends it if it goes on.
+func (a *Finishing) Drop(domain string) { a.preparations.Drop(domain) }
 
 // Advice says how far a domain is and what to do next. With fresh DNS is asked now; otherwise
 // what it has told last counts.
 func (a *Finishing) Advice(ctx context.Context, who access.Actor, domain string, fresh bool) (*stage.Assessment, error) {
-	d, err := a.scopes.Domain(ctx, who, domain)
+	d, err := a.opt.Scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
 	if fresh {
-		if !a.discovering.Take(who.Scope, 1) {
-			return nil, errTooManyDiscoveries()
+		leave, err := a.opt.Search(who)
+		if err != nil {
+			return nil, err
 		}
-		defer a.discovering.Leave(who.Scope, 1)
+		defer leave()
 	}
-	assessment, err := a.endings.Guide.Assess(ctx, d.Name, fresh)
+	assessment, err := a.opt.Guide.Assess(ctx, d.Name, fresh)
 	if err != nil {
 		return nil, ending(err)
 	}
@@ -78,7 +99,7 @@ func (a *Finishing) Advice(ctx context.Context, who access.Actor, domain string,
 
 // Stage says how far a domain is whose board has been read.
 func (a *Finishing) Stage(ctx context.Context, domain string, b *board.Board) (stage.Stage, error) {
-	assessment, err := a.endings.Guide.AssessThese(ctx, domain, b.Rows)
+	assessment, err := a.opt.Guide.AssessThese(ctx, domain, b.Rows)
 	return assessment.Stage, err
 }
 
@@ -98,19 +119,19 @@ func ending(err error) error {
 // StartPrepare begins the last pass over all accounts of a domain that are not finished, and their
 // verification. Nothing is finished by it.
 func (a *Finishing) StartPrepare(ctx context.Context, who access.Actor, domain string) (*PrepareView, error) {
-	d, ids, err := a.chooser.choose(ctx, who, domain, Selection{All: true}, inState(store.Waiting, store.Active, store.Stopped))
+	d, ids, err := a.opt.Chooser.Choose(ctx, who, domain, selection.Selection{All: true}, selection.InState(store.Waiting, store.Active, store.Stopped))
 	if err != nil {
 		return nil, err
 	}
 	if len(ids) == 0 {
 		return nil, ending(lifecycle.ErrNothing)
 	}
-	err = startJob(ctx, a.jobs, who, a.preparations, d.Name, JobView{By: who.Name, Started: a.now(), Accounts: len(ids)},
-		func(ctx context.Context, j *job[prepareResult]) error {
-			report, err := a.endings.Guide.Prepare(ctx, a.endings.Engine, d.Name, ids, false, func(s lifecycle.Step, _ int) {
-				j.change(func(_ *JobView, r *prepareResult) { r.step = s })
+	err = jobs.Start(ctx, a.opt.Jobs, who, a.preparations, d.Name, jobs.Progress{By: who.Name, Started: a.opt.Now(), Accounts: len(ids)},
+		func(ctx context.Context, j *jobs.Job[prepareResult]) error {
+			report, err := a.opt.Guide.Prepare(ctx, a.opt.Engine, d.Name, ids, false, func(s lifecycle.Step, _ int) {
+				j.Change(func(_ *jobs.Progress, r *prepareResult) { r.step = s })
 			})
-			j.change(func(v *JobView, r *prepareResult) {
+			j.Change(func(v *jobs.Progress, r *prepareResult) {
 				if r.report = report; report != nil {
 					v.Done = v.Accounts
 				}
@@ -120,7 +141,7 @@ func (a *Finishing) StartPrepare(ctx context.Context, who access.Actor, domain s
 	if err != nil {
 		return nil, err
 	}
-	if err := a.audit.Note(ctx, who, "prepare_finish", access.About{Domain: d.Name, Count: len(ids)}); err != nil {
+	if err := a.opt.Audit.Note(ctx, who, "prepare_finish", access.About{Domain: d.Name, Count: len(ids)}); err != nil {
 		return nil, err
 	}
 	return a.ShowPrepare(ctx, who, d.Name)
@@ -128,7 +149,7 @@ func (a *Finishing) StartPrepare(ctx context.Context, who access.Actor, domain s
 
 // ShowPrepare says how far the newest preparation is.
 func (a *Finishing) ShowPrepare(ctx context.Context, who access.Actor, domain string) (*PrepareView, error) {
-	d, err := a.scopes.Domain(ctx, who, domain)
+	d, err := a.opt.Scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
@@ -141,9 +162,9 @@ func (a *Finishing) ShowPrepare(ctx context.Context, who access.Actor, domain st
 
 // ViewPrepare is the newest preparation of a domain; nil if there was none.
 func (a *Finishing) ViewPrepare(domain string) (v *PrepareView) {
-	if j := a.preparations.get(domain); j != nil {
-		j.change(func(view *JobView, r *prepareResult) {
-			v = &PrepareView{JobView: *view, Step: r.step, Report: r.report}
+	if j := a.preparations.Get(domain); j != nil {
+		j.Change(func(view *jobs.Progress, r *prepareResult) {
+			v = &PrepareView{Progress: *view, Step: r.step, Report: r.report}
 		})
 	}
 	return v
@@ -151,29 +172,29 @@ func (a *Finishing) ViewPrepare(domain string) (v *PrepareView) {
 
 // CancelPrepare ends a preparation that is going on.
 func (a *Finishing) CancelPrepare(ctx context.Context, who access.Actor, domain string) error {
-	d, err := a.scopes.Domain(ctx, who, domain)
+	d, err := a.opt.Scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return err
 	}
-	return cancelJob(ctx, a.audit, who, a.preparations, d.Name, "cancel_prepare")
+	return jobs.Cancel(ctx, a.opt.Audit, who, a.preparations, d.Name, "cancel_prepare")
 }
 
 // DraftReport is what a report about a domain would say now.
 func (a *Finishing) DraftReport(ctx context.Context, who access.Actor, domain string) (*lifecycle.Report, error) {
-	d, err := a.scopes.Domain(ctx, who, domain)
+	d, err := a.opt.Scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
-	return a.endings.Guide.Draft(ctx, d.Name, nil)
+	return a.opt.Guide.Draft(ctx, d.Name, nil)
 }
 
 // Finish finishes the accounts of a domain that were prepared within the last hour.
 func (a *Finishing) Finish(ctx context.Context, who access.Actor, domain string, in FinishInput) (*lifecycle.Report, error) {
-	d, err := a.scopes.Domain(ctx, who, domain)
+	d, err := a.opt.Scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return nil, err
 	}
-	report, err := a.endings.Guide.Finish(ctx, a.endings.Engine, d.Name, nil, who.Name, in.Accept)
+	report, err := a.opt.Guide.Finish(ctx, a.opt.Engine, d.Name, nil, who.Name, in.Accept)
 	if err != nil {
 		return nil, ending(err)
 	}
@@ -185,24 +206,24 @@ func (a *Finishing) Finish(ctx context.Context, who access.Actor, domain string,
 
 // Forget removes a domain with all that is kept of it, but for its reports and the audit log.
 func (a *Finishing) Forget(ctx context.Context, who access.Actor, domain string) error {
-	d, err := a.scopes.Domain(ctx, who, domain)
+	d, err := a.opt.Scopes.Domain(ctx, who, domain)
 	if err != nil {
 		return err
 	}
 	if err := who.RequireAll(); err != nil {
 		return err
 	}
-	return ending(a.endings.Guide.Forget(ctx, a.endings.Engine, d.Name, who.Name))
+	return ending(a.opt.Guide.Forget(ctx, a.opt.Engine, d.Name, who.Name))
 }
 
 // Reports are those of a domain's accounts that were finished, newest first. Of domains that
 // were forgotten those see them who look after everything.
 func (a *Finishing) Reports(ctx context.Context, who access.Actor, domain string) ([]lifecycle.Report, error) {
-	_, err := a.scopes.Domain(ctx, who, domain)
+	_, err := a.opt.Scopes.Domain(ctx, who, domain)
 	if err != nil && !who.All() {
 		return nil, err
 	}
-	reports, reading := a.endings.Guide.Reports(ctx, domain)
+	reports, reading := a.opt.Guide.Reports(ctx, domain)
 	switch {
 	case reading != nil:
 		return nil, reading
@@ -223,14 +244,4 @@ func (a *Finishing) Report(ctx context.Context, who access.Actor, domain string,
 		return nil, access.NotFound("report")
 	}
 	return &reports[at], nil
-}
-
-// ended hears, also from the command line, that accounts of a domain were finished, or that all of it
-// was forgotten.
-func (a *Finishing) ended(ctx context.Context, domain string, ids []store.AccountID) error {
-	if _, known := a.directory.DomainNamed(domain); !known {
-		a.memory.drop(domain)
-	}
-	a.boards.Changed(domain)
-	return a.tracker.Stopped(ctx, ids)
 }

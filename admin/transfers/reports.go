@@ -1,4 +1,4 @@
-package admin
+package transfers
 
 import (
 	"context"
@@ -56,14 +56,22 @@ type RunReport struct {
 
 // Runs are what transfers came to.
 type Runs struct {
-	scopes *Scopes
-	store  reportStore
+	scopes scopes
+	store  Store
 	ferry  quarantineFerry
 }
 
-// quarantineFerry knows the messages that a server refuses.
-type quarantineFerry interface {
-	Quarantine(ctx context.Context, id store.AccountID) ([]report.QuarantineRecord, error)
+// NewRuns makes them.
+func NewRuns(opt Options) *Runs { return &Runs{opt.Scopes, opt.Store, opt.Ferry} }
+
+// Newest is a domain's newest run; nil if there was none.
+func (a *Runs) Newest(ctx context.Context, domain string) (*RunView, error) {
+	runs, err := a.store.Runs(ctx, domain)
+	if err != nil || len(runs) == 0 {
+		return nil, err
+	}
+	v := viewRun(runs[0])
+	return &v, nil
 }
 
 // List returns a domain's runs, newest first.
@@ -140,7 +148,7 @@ func (a *Runs) Report(ctx context.Context, who access.Actor, domain string, id s
 				if err != nil {
 					return nil, err
 				}
-				v.Refused = viewQuarantined(refused)
+				v.Refused = ViewQuarantined(refused)
 			}
 		}
 		out.Parts[i] = v

@@ -1,4 +1,4 @@
-package admin
+package checks
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 
 	"postferry/admin/access"
 	"postferry/admin/board"
+	"postferry/admin/jobs"
+	"postferry/admin/selection"
 	"postferry/discover"
 	"postferry/report"
 	"postferry/report/reason"
@@ -144,7 +146,7 @@ func (c *CheckedAccount) weight() (n int) {
 
 // CheckView is how far a check is, with a page of what it found.
 type CheckView struct {
-	JobView
+	jobs.Progress
 	Summary CheckSummary `json:"summary"`
 	// Peculiarities are what to know of the servers' providers: what signing in takes, limits, and what
 	// isn't seen there.
@@ -162,34 +164,37 @@ type CheckPage struct {
 
 // Checks try the logins of a domain's accounts.
 type Checks struct {
-	scopes  *Scopes
-	chooser *chooser
+	scopes  scopes
+	chooser *selection.Chooser
 	ferry   checkFerry
-	checks  *jobShelf[checkResults]
-	jobs    *jobs
+	checks  *jobs.Shelf[checkResults]
+	jobs    *jobs.Runner
 	audit   *access.Audit
 	now     func() time.Time
 }
 
-// checkFerry checks accounts.
-type checkFerry interface {
-	Check(ctx context.Context, ids []store.AccountID, tell func(report.Check) error) error
+// NewChecks makes them, without any.
+func NewChecks(opt Options) *Checks {
+	return &Checks{opt.Scopes, opt.Chooser, opt.Ferry, jobs.NewShelf[checkResults](), opt.Jobs, opt.Audit, opt.Now}
 }
+
+// Drop forgets the newest check of a domain, and ends it if it goes on.
+func (a *Checks) Drop(domain string) { a.checks.Drop(domain) }
 
 // Start begins to try the logins of accounts and to look at what would be
 // copied. It replaces the result of the check before.
-func (a *Checks) Start(ctx context.Context, who access.Actor, domain string, sel Selection) (*CheckView, error) {
-	d, ids, err := a.chooser.choose(ctx, who, domain, sel, anyState)
+func (a *Checks) Start(ctx context.Context, who access.Actor, domain string, sel selection.Selection) (*CheckView, error) {
+	d, ids, err := a.chooser.Choose(ctx, who, domain, sel, selection.AnyState)
 	if err != nil {
 		return nil, err
 	}
 	if len(ids) == 0 {
 		return nil, access.Conflict("no_accounts", "There are no accounts to check.")
 	}
-	err = startJob(ctx, a.jobs, who, a.checks, d.Name, JobView{By: who.Name, Started: a.now(), Accounts: len(ids)},
-		func(ctx context.Context, j *job[checkResults]) error {
+	err = jobs.Start(ctx, a.jobs, who, a.checks, d.Name, jobs.Progress{By: who.Name, Started: a.now(), Accounts: len(ids)},
+		func(ctx context.Context, j *jobs.Job[checkResults]) error {
 			return a.ferry.Check(ctx, ids, func(r report.Check) error {
-				j.change(func(v *JobView, c *checkResults) {
+				j.Change(func(v *jobs.Progress, c *checkResults) {
 					v.Done++
 					c.add(&r)
 				})
@@ -199,7 +204,7 @@ func (a *Checks) Start(ctx context.Context, who access.Actor, domain string, sel
 	if err != nil {
 		return nil, err
 	}
-	if err := a.audit.Note(ctx, who, "start_check", access.About{Domain: d.Name, Account: a.chooser.loneLogin(ctx, ids)}); err != nil {
+	if err := a.audit.Note(ctx, who, "start_check", access.About{Domain: d.Name, Account: a.chooser.LoneLogin(ctx, ids)}); err != nil {
 		return nil, err
 	}
 	return a.Show(ctx, who, d.Name)
@@ -220,9 +225,9 @@ func (a *Checks) Show(ctx context.Context, who access.Actor, domain string) (*Ch
 
 // View is the newest check of a domain; nil if there was none.
 func (a *Checks) View(domain string) (v *CheckView) {
-	if j := a.checks.get(domain); j != nil {
-		j.change(func(view *JobView, c *checkResults) {
-			v = &CheckView{JobView: *view, Summary: c.summary, Peculiarities: a.scopes.Peculiarities(domain)}
+	if j := a.checks.Get(domain); j != nil {
+		j.Change(func(view *jobs.Progress, c *checkResults) {
+			v = &CheckView{Progress: *view, Summary: c.summary, Peculiarities: a.scopes.Peculiarities(domain)}
 		})
 	}
 	return v
@@ -235,13 +240,13 @@ func (a *Checks) Accounts(ctx context.Context, who access.Actor, domain, search 
 	if err != nil {
 		return nil, err
 	}
-	j := a.checks.get(d.Name)
+	j := a.checks.Get(d.Name)
 	if j == nil {
 		return nil, access.NotFound("check")
 	}
 	var found []CheckedAccount
 	search = strings.ToLower(strings.TrimSpace(search))
-	j.change(func(_ *JobView, c *checkResults) {
+	j.Change(func(_ *jobs.Progress, c *checkResults) {
 		for _, x := range c.accounts {
 			if (!trouble || !x.Ready) && strings.Contains(strings.ToLower(x.Login), search) {
 				found = append(found, x)
@@ -266,8 +271,8 @@ func (a *Checks) Account(ctx context.Context, who access.Actor, domain string, i
 		return nil, err
 	}
 	var found *CheckedAccount
-	if j := a.checks.get(d.Name); j != nil {
-		j.change(func(_ *JobView, c *checkResults) {
+	if j := a.checks.Get(d.Name); j != nil {
+		j.Change(func(_ *jobs.Progress, c *checkResults) {
 			for i := range c.accounts {
 				if c.accounts[i].Account == id {
 					x := c.accounts[i]
@@ -288,14 +293,14 @@ func (a *Checks) Cancel(ctx context.Context, who access.Actor, domain string) er
 	if err != nil {
 		return err
 	}
-	return cancelJob(ctx, a.audit, who, a.checks, d.Name, "cancel_check")
+	return jobs.Cancel(ctx, a.audit, who, a.checks, d.Name, "cancel_check")
 }
 
-// countedBy are the messages that the newest check of a domain counted, by account.
-func countedBy(checks *jobShelf[checkResults], domain string) map[store.AccountID]uint64 {
+// Counted are the messages that the newest check of a domain counted, by account.
+func (a *Checks) Counted(domain string) map[store.AccountID]uint64 {
 	counted := map[store.AccountID]uint64{}
-	if j := checks.get(domain); j != nil {
-		j.change(func(_ *JobView, c *checkResults) {
+	if j := a.checks.Get(domain); j != nil {
+		j.Change(func(_ *jobs.Progress, c *checkResults) {
 			for i := range c.accounts {
 				if c.accounts[i].OldProblem == nil && c.accounts[i].Tried {
 					counted[c.accounts[i].Account] = c.accounts[i].Messages

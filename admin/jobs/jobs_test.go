@@ -1,4 +1,4 @@
-package admin
+package jobs
 
 import (
 	"context"
@@ -13,12 +13,12 @@ import (
 // TestJobsAreBounded: one domain's jobs leave places for those of others, and of who looks
 // after everything.
 func TestJobsAreBounded(t *testing.T) {
-	j := newJobs(time.Now)
+	j := NewRunner(time.Now)
 	ctx, end := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		j.run(ctx)
+		j.Run(ctx)
 	}()
 	for i, scope := range []string{"a", "a", "a", "b", store.ScopeAll} {
 		err := j.start(ctx, scope, func(ctx context.Context) { <-ctx.Done() })
@@ -31,7 +31,9 @@ func TestJobsAreBounded(t *testing.T) {
 	if err := j.start(t.Context(), "c", func(context.Context) {}); !errors.Is(err, context.Canceled) {
 		t.Errorf("after the end: %v", err)
 	}
-	if len(j.places.held) != 0 {
-		t.Errorf("left over: %v", j.places.held)
+	for scope, all := range map[string]int{"a": maxJobsEach, "b": maxJobsEach, "c": maxJobsEach, store.ScopeAll: maxJobsAll} {
+		if !j.places.Take(scope, all) {
+			t.Errorf("places of %q are left over", scope)
+		}
 	}
 }

@@ -1,4 +1,4 @@
-package admin
+package access
 
 import (
 	"sync"
@@ -17,6 +17,7 @@ type Places struct {
 	sum  int            // of what is held, but for store.ScopeAll
 }
 
+// NewPlaces makes them: for each domain, for all domains together, for those who look after everything.
 func NewPlaces(each, domains, all int) *Places {
 	return &Places{each: each, domains: domains, all: all, held: map[string]int{}}
 }

@@ -1,4 +1,4 @@
-package admin
+package checks
 
 import (
 	"postferry/report"
