@@ -2,7 +2,6 @@ package discover
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -35,7 +34,7 @@ func (s *search) learnGates(ctx context.Context) {
 	g.newAddrs, g.unresolved = s.resolveAll(ctx, g.newHosts)
 	g.ownAddrs = append(<-own, publicnet.Own()...)
 	if g.unresolved != nil {
-		s.note(say(codeNewUnknown, "cause", g.unresolved.Error()))
+		s.note(because(codeNewUnknown, dnsTrouble(ctx, g.unresolved)))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -50,7 +49,7 @@ func (s *search) resolveAll(ctx context.Context, hosts []string) (all []netip.Ad
 	for i, h := range hosts {
 		g.Go(func() (err error) {
 			if found[i], err = s.dns.addresses(ctx, h); err != nil {
-				return fmt.Errorf("%s: %w", h, err)
+				return &hostError{h, err}
 			}
 			return nil
 		})
@@ -58,6 +57,15 @@ func (s *search) resolveAll(ctx context.Context, hosts []string) (all []netip.Ad
 	err = g.Wait()
 	return slices.Concat(found...), err
 }
+
+// hostError is why the addresses of a host are not known.
+type hostError struct {
+	host string
+	err  error
+}
+
+func (e *hostError) Error() string { return e.host + ": " + e.err.Error() }
+func (e *hostError) Unwrap() error { return e.err }
 
 func fold(hosts []string) []string {
 	out := make([]string, len(hosts))

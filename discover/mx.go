@@ -53,10 +53,10 @@ func (s *search) askMX(ctx context.Context, order int) {
 	s.mu.Unlock()
 	switch {
 	case errors.Is(err, errNoName):
-		mx.Message = say(codeMXUnknown, "cause", errNoName.Error())
+		mx.Message = because(codeMXUnknown, dnsTrouble(ctx, err))
 	case err != nil:
 		result = dnsTrouble(ctx, err)
-		mx.Message = say(codeMXUnknown, "cause", result.Text)
+		mx.Message = because(codeMXUnknown, result)
 	default:
 		mx.Hosts = mxHosts(a.records)
 		if len(mx.Hosts) == 0 && len(a.records) > 0 {
@@ -123,7 +123,7 @@ func (s *search) judgeMX(ctx context.Context) {
 	case len(s.gates.newHosts) == 0:
 		mx.Message = say(codeMXHosts, params...)
 	case unsure >= 0:
-		mx.Message = say(codeMXUnknown, "cause", dnsTrouble(ctx, errs[unsure]).Text)
+		mx.Message = because(codeMXUnknown, dnsTrouble(ctx, errs[unsure]))
 	case moved == len(mx.Hosts) && byProvider:
 		mx.State, mx.Message = MXMoved, say(codeMXProvider, params...)
 	case moved == len(mx.Hosts):

@@ -40,9 +40,36 @@ func TestMXOfTheNewServersProvider(t *testing.T) {
 func TestMXWithUnknownNewServer(t *testing.T) {
 	w := newWorld(t, "example.com. 300 IN MX 10 mx.other.example.", "mx.other.example. 300 IN A 10.0.0.1")
 	w.New = func(string) []string { return []string{"imap.misspelt.example"} }
-	if r := w.find("example.com"); r.MX.State != MXUnknown || codes(r.Notes) != codeNewUnknown {
-		t.Errorf("%s, notes %s", r.MX.State, codes(r.Notes))
+	r := w.find("example.com")
+	if r.MX.State != MXUnknown || codes(r.Notes) != codeNewUnknown {
+		t.Fatalf("%s, notes %s", r.MX.State, codes(r.Notes))
 	}
+	for _, m := range []Message{r.MX.Message, r.Notes[0]} {
+		wantCause(t, m, codeHost, "imap.misspelt.example: there is no such name")
+		for _, part := range m.Parts["cause"] {
+			wantCause(t, part, codeNoAddress, "there is no such name")
+		}
+	}
+}
+
+// wantCause wants a message to say by a code why something is not known.
+func wantCause(t *testing.T, m Message, code Code, text string) {
+	t.Helper()
+	if parts := m.Parts["cause"]; codes(parts) != code || parts[0].Text != text || m.Params["cause"] != text || !strings.Contains(m.Text, text) {
+		t.Errorf("want %s (%s): %+v", code, text, m)
+	}
+}
+
+// TestMXUnknown: why the MX is not known is a code as well, for other languages.
+func TestMXUnknown(t *testing.T) {
+	w := newWorld(t, "example.com. 300 IN A 10.0.0.1")
+	wantCause(t, w.find("nowhere.example").MX.Message, codeNoAddress, "there is no such name")
+	w.Resolvers = []string{"127.0.0.1:1"}
+	m := w.find("example.com").MX.Message
+	if codes(m.Parts["cause"]) != codeDNSFailed {
+		t.Fatalf("%+v", m)
+	}
+	wantCause(t, m, codeDNSFailed, m.Parts["cause"][0].Text)
 }
 
 // The domain's own name servers know the newest and the whole TTL.

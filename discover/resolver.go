@@ -217,7 +217,13 @@ func (s *search) nameServers(ctx context.Context, name string, most int) (hosts 
 // dnsTrouble says why DNS gave no answer.
 func dnsTrouble(ctx context.Context, err error) Message {
 	var timeout net.Error
-	if ctx.Err() != nil || errors.As(err, &timeout) && timeout.Timeout() {
+	host, ofHost := errors.AsType[*hostError](err)
+	switch {
+	case ofHost:
+		return because(codeHost, dnsTrouble(ctx, host.err), "host", host.host)
+	case errors.Is(err, errNoName):
+		return say(codeNoAddress)
+	case ctx.Err() != nil || errors.As(err, &timeout) && timeout.Timeout():
 		return say(codeDNSTimeout)
 	}
 	return say(codeDNSFailed, "cause", err.Error())

@@ -49,6 +49,11 @@ func with(name string, parts []Message, code Code, params ...string) Message {
 	return m
 }
 
+// because makes a message of which another one is the cause.
+func because(code Code, cause Message, params ...string) Message {
+	return with("cause", []Message{cause}, code, params...)
+}
+
 // maxText bounds what is repeated of somebody else's words. Octets.
 const maxText = 500
 

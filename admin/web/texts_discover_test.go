@@ -31,3 +31,15 @@ func TestDiscoveredSpeaksTheLanguage(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestDiscoveredCause: why something is not known is said in the page's language, too.
+func TestDiscoveredCause(t *testing.T) {
+	part := func(code, name string, cause discover.Message, params map[string]string) discover.Message {
+		return discover.Message{Code: code, Params: params, Parts: map[string][]discover.Message{name: {cause}}, Text: "English"}
+	}
+	none := discover.Message{Code: "no_address", Params: map[string]string{}, Text: "English"}
+	m := part("mx_unknown", "cause", part("lookup_host", "cause", none, map[string]string{"host": "new.example", "cause": "English"}), map[string]string{"cause": "English"})
+	if got := wordsIn(t, "de").Discovered(m); !strings.Contains(got, "(new.example: diesen Namen gibt es nicht)") {
+		t.Error(got)
+	}
+}

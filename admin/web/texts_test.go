@@ -256,6 +256,9 @@ func TestTextsOfCodes(t *testing.T) {
 		haveTexts(t, "ending.", string(code))
 	}
 	haveTexts(t, "problem.", readSource(t, "../../store").constants["ProblemKind"]...)
+	haveTexts(t, "directory.", readSource(t, "../../directory").constants["Reason"]...)
+	haveTexts(t, "refusal.", readSource(t, "../../directory").constants["Reason"]...)
+	haveTexts(t, "refusal.", readSource(t, "../../tenant").constants["ConsentReason"]...)
 }
 
 // What templates put together from a name and a state has words for all states.
