@@ -23,6 +23,14 @@ type Domain struct {
 	// OldTLS10 accepts encryption of the old server that nobody should use any more (see config.Server).
 	OldTLS10 bool
 	Rules    DomainRules
+	// Recipients are told by e-mail how the move goes on, besides those of the configuration.
+	Recipients []Recipient
+}
+
+// Recipient is somebody who is told how a domain's move goes on.
+type Recipient struct {
+	To       string // mail address
+	Language string // of the page's texts
 }
 
 // Setter is who has chosen a server.

@@ -30,6 +30,7 @@ func testDomains(t *testing.T, f *fixture) {
 	b.New, b.OldFingerprint, b.Enrol, b.OldSetBy = "imap://other", nil, false, store.SetByDomain
 	b.OldTLS10, b.Rules.WayBack = true, true
 	a.Rules, a.NewCA = store.DomainRules{}, "-----BEGIN CERTIFICATE-----"
+	b.Recipients = []store.Recipient{{To: "post@b.example", Language: "de"}, {To: "boss@b.example", Language: "en"}}
 	must(t, f.PutDomain(t.Context(), a))
 	changed := b
 	changed.Created = at(1000)

@@ -52,7 +52,7 @@ func addedSince(v any) int { return 1 + addedRules(v) }
 func addedRules(v any) int {
 	var e encoder
 	d := v.(store.Domain)
-	encodeRules(&e, &d.Rules, d.OldCA != "" || d.NewCA != "")
+	encodeRules(&e, &d.Rules, addedAuthorities(v) > 0)
 	return len(e) + addedAuthorities(v)
 }
 
@@ -65,12 +65,26 @@ func addedWayBack(v any) int {
 	return 1 + addedAuthorities(v)
 }
 
-// addedAuthorities is how many octets a domain's authorities take.
+// addedAuthorities is how many octets a domain's authorities take, and what came later.
 func addedAuthorities(v any) int {
 	var e encoder
-	if d := v.(store.Domain); d.OldCA != "" || d.NewCA != "" {
+	if d := v.(store.Domain); d.OldCA != "" || d.NewCA != "" || len(d.Recipients) > 0 {
 		e.text(d.OldCA)
 		e.text(d.NewCA)
+	}
+	return len(e) + addedRecipients(v)
+}
+
+// addedRecipients is how many octets those take who are told about a domain.
+func addedRecipients(v any) int {
+	var e encoder
+	d := v.(store.Domain)
+	for _, r := range d.Recipients {
+		e.text(r.To)
+		e.text(r.Language)
+	}
+	if len(d.Recipients) > 0 {
+		e.uint(uint64(len(d.Recipients)))
 	}
 	return len(e)
 }
@@ -152,7 +166,7 @@ func rowKinds(s *seal.Sealer) []rowKind {
 			func(p store.Pass) []byte { return EncodePass(&p) }, DecodePass),
 		kind("domain", drawDomain,
 			func(d store.Domain) []byte { return EncodeDomain(&d) },
-			func(row []byte) (store.Domain, error) { return DecodeDomain("example.com", row) }).withAdded(addedToDomain).withSince(addedSince, addedRules, addedWayBack, addedAuthorities),
+			func(row []byte) (store.Domain, error) { return DecodeDomain("example.com", row) }).withAdded(addedToDomain).withSince(addedSince, addedRules, addedWayBack, addedAuthorities, addedRecipients),
 		kind("move", drawMove,
 			func(m store.Move) []byte { return EncodeMove(&m) },
 			func(row []byte) (store.Move, error) { return DecodeMove("example.com", row) }),
@@ -232,7 +246,14 @@ func drawDomain(t *rapid.T, _ string) store.Domain {
 	return store.Domain{Name: "example.com", Old: anyText(t, "old"), New: anyText(t, "new"),
 		OldFingerprint: fingerprint.Draw(t, "old fingerprint"), NewFingerprint: fingerprint.Draw(t, "new fingerprint"),
 		Enrol: rapid.Bool().Draw(t, "enrol"), Created: anyTime(t, "created"), OldSetBy: store.Setter(anyText(t, "set by")), OldTLS10: rapid.Bool().Draw(t, "old TLS"), Rules: drawRules(t),
-		OldCA: anyText(t, "old CA"), NewCA: anyText(t, "new CA")}
+		OldCA: anyText(t, "old CA"), NewCA: anyText(t, "new CA"), Recipients: drawRecipients(t)}
+}
+
+func drawRecipients(t *rapid.T) (all []store.Recipient) {
+	for range rapid.IntRange(0, 3).Draw(t, "recipients") {
+		all = append(all, store.Recipient{To: anyText(t, "to"), Language: anyText(t, "language")})
+	}
+	return all
 }
 
 func drawRules(t *rapid.T) (r store.DomainRules) {

@@ -13,14 +13,25 @@ func EncodeDomain(dm *store.Domain) []byte {
 	e.time(dm.Created)
 	e.text(string(dm.OldSetBy))
 	e.bool(dm.OldTLS10)
-	authorities := dm.OldCA != "" || dm.NewCA != ""
+	told := len(dm.Recipients) > 0
+	authorities := dm.OldCA != "" || dm.NewCA != "" || told
 	encodeRules(&e, &dm.Rules, authorities)
 	if authorities {
 		e.text(dm.OldCA)
 		e.text(dm.NewCA)
 	}
+	if told {
+		e.uint(uint64(len(dm.Recipients)))
+		for _, r := range dm.Recipients {
+			e.text(r.To)
+			e.text(r.Language)
+		}
+	}
 	return e
 }
+
+// maxRecipients bounds what a damaged row may make us read.
+const maxRecipients = 10_000
 
 // DecodeDomain reads a domain's row.
 func DecodeDomain(name string, row []byte) (store.Domain, error) {
@@ -45,6 +56,15 @@ func DecodeDomain(name string, row []byte) (store.Domain, error) {
 	}
 	if d.more() {
 		dm.OldCA, dm.NewCA = d.text(), d.text()
+	}
+	if d.more() {
+		n := d.uint(maxRecipients)
+		if n == 0 {
+			d.fail(errLong) // none are left out
+		}
+		for ; n > 0 && d.err == nil; n-- {
+			dm.Recipients = append(dm.Recipients, store.Recipient{To: d.text(), Language: d.text()})
+		}
 	}
 	return dm, d.done()
 }
