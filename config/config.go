@@ -126,6 +126,8 @@ type Domain struct {
 	Folders Folders
 	Limits  Limits // of all its accounts together
 	Account AccountLimits
+	// Recipients were added while Postferry runs; they are told about this domain.
+	Recipients []Recipient
 }
 
 // Folders are what a domain wants for certain folders. Names are those that

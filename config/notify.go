@@ -57,6 +57,47 @@ func (r *Recipient) Wants(domain string) bool {
 	return len(r.Domains) == 0 || slices.Contains(r.Domains, domain)
 }
 
+// Recipients are all who are told how moves go on: those of the configuration, and those whom somebody has added to domains
+// while Postferry runs. These get e-mail only, one of a kind even if they were added to several domains, and nothing
+// twice that the configuration has them told as well.
+func (c *Config) Recipients() (all []*Recipient) {
+	for i := range c.Notify.Recipients {
+		all = append(all, &c.Notify.Recipients[i])
+	}
+	if c.Notify.SMTP.Host == "" {
+		return all
+	}
+	type key struct{ to, language string }
+	added := map[key]*Recipient{}
+	for _, d := range c.AllDomains() {
+		for _, r := range d.Recipients {
+			k := key{asciifold.Lower(r.To[0]), r.Language}
+			switch {
+			case c.Notify.tells(r.To[0], d.Name):
+			case added[k] == nil:
+				r.Domains = slices.Clone(r.Domains)
+				added[k] = &r
+				all = append(all, added[k])
+			default:
+				added[k].Domains = append(added[k].Domains, d.Name)
+			}
+		}
+	}
+	return all
+}
+
+// tells tells whether the configuration has an address told about a domain.
+func (n *Notify) tells(address, domain string) bool {
+	return slices.ContainsFunc(n.Recipients, func(r Recipient) bool {
+		return r.Wants(domain) && slices.ContainsFunc(r.To, func(to string) bool { return asciifold.Lower(to) == asciifold.Lower(address) })
+	})
+}
+
+// AddedRecipient is somebody whom somebody has added to a domain while Postferry runs.
+func AddedRecipient(domain, to, language string) Recipient {
+	return Recipient{To: []string{to}, Domains: []string{domain}, Language: language}
+}
+
 // notify reads [notify] and all [[recipient]] blocks.
 func (f *file) notify(n *Notify) {
 	b := f.block("notify")
@@ -78,7 +119,7 @@ func (f *file) smtp(b *block, s *SMTP) {
 	set(b, "smtp", &server, text("smtp://mail.example.com", parseSMTP))
 	*s = server
 	set(b, "smtp_ca", &ca, text("ca.pem", f.path))
-	set(b, "from", &s.From, text("postferry@example.com", parseMailbox))
+	set(b, "from", &s.From, text("postferry@example.com", ParseMailbox))
 	set(b, "login", &s.Login, text("postferry", plainText))
 	s.Secret = b.secretOf("secret", "secret_file", &file)
 	if s.CA = ca; ca != "" {
@@ -118,7 +159,7 @@ func (b *block) secretOf(key, fileKey string, path *string) (s secret.Text) {
 func (f *file) recipient(b *block, n *Notify) Recipient {
 	r := Recipient{Language: "en"}
 	var path string
-	set(b, "to", &r.To, texts("postmaster@example.com", parseMailbox))
+	set(b, "to", &r.To, texts("postmaster@example.com", ParseMailbox))
 	set(b, "domains", &r.Domains, texts("example.com", ParseDomainName))
 	set(b, "language", &r.Language, text("en", plainText))
 	r.line = b.lineOf("language")
@@ -170,8 +211,8 @@ func parseClock(s string) (time.Duration, error) {
 	return time.Duration(at.Hour())*time.Hour + time.Duration(at.Minute())*time.Minute, nil
 }
 
-// parseMailbox reads a mail address without a name; "" stays "".
-func parseMailbox(s string) (string, error) {
+// ParseMailbox reads a mail address without a name; "" stays "".
+func ParseMailbox(s string) (string, error) {
 	if s == "" {
 		return "", nil
 	}

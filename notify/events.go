@@ -68,7 +68,7 @@ func causes(all []store.Overview) []cause {
 }
 
 // tellOf notes what there is to tell of a domain.
-func (t *Teller) tellOf(ctx context.Context, told map[key]*record, m *move) error {
+func (t *Teller) tellOf(ctx context.Context, told map[key]*record, recipients []*config.Recipient, m *move) error {
 	news := t.news(told, m)
 	first := told[key{domain: m.Domain, event: seen}] == nil
 	if first && m.Figures.Accounts > 0 {
@@ -77,7 +77,7 @@ func (t *Teller) tellOf(ctx context.Context, told map[key]*record, m *move) erro
 	for _, k := range news {
 		r := &record{When: t.Now(), Accounts: m.Figures.Accounts}
 		if k.event != seen && !(first && k.event == Finished) { // what ended before anybody looked is no news
-			for _, to := range t.recipients(m.Domain) {
+			for _, to := range recipients {
 				r.Letters = append(r.Letters, t.letters(to, k, m)...)
 			}
 		}
@@ -89,14 +89,14 @@ func (t *Teller) tellOf(ctx context.Context, told map[key]*record, m *move) erro
 	return t.noteGone(ctx, told, m)
 }
 
-// recipients are those who want to be told about a domain.
-func (t *Teller) recipients(domain string) (all []*config.Recipient) {
-	for i := range t.Config.Notify.Recipients {
-		if r := &t.Config.Notify.Recipients[i]; r.Wants(domain) {
-			all = append(all, r)
+// whoWant are those who want to be told about a domain.
+func whoWant(all []*config.Recipient, domain string) (theirs []*config.Recipient) {
+	for _, r := range all {
+		if r.Wants(domain) {
+			theirs = append(theirs, r)
 		}
 	}
-	return all
+	return theirs
 }
 
 // news are the events of a domain of which people don't know yet.
@@ -166,8 +166,8 @@ func (t *Teller) noteGone(ctx context.Context, told map[key]*record, m *move) er
 }
 
 // digest notes the digest of a day, if its time has come.
-func (t *Teller) digest(ctx context.Context, told map[key]*record, moves []move) error {
-	if t.Config.Notify.Digest == config.NoDigest {
+func (t *Teller) digest(ctx context.Context, told map[key]*record, recipients []*config.Recipient, moves []move) error {
+	if t.Config.Notify.Digest == config.NoDigest || len(recipients) == 0 {
 		return nil
 	}
 	k := key{event: Digest}
@@ -178,8 +178,8 @@ func (t *Teller) digest(ctx context.Context, told map[key]*record, moves []move)
 	}
 	r := &record{When: t.Now()}
 	if last != nil { // the first is that of tomorrow
-		for i := range t.Config.Notify.Recipients {
-			r.Letters = append(r.Letters, t.digestLetters(&t.Config.Notify.Recipients[i], moves)...)
+		for _, to := range recipients {
+			r.Letters = append(r.Letters, t.digestLetters(to, moves)...)
 		}
 	}
 	told[k] = r

@@ -288,3 +288,44 @@ func TestForgottenDomainsAreNotRemembered(t *testing.T) {
 		t.Errorf("%v, %v", told, err)
 	}
 }
+
+// TestAddedWhileItRuns: whoever is added to a domain while Postferry runs is told from then on, in one digest of all domains;
+// nothing is told twice to whom the configuration names, and nothing at all without a server that takes e-mail.
+func TestAddedWhileItRuns(t *testing.T) {
+	t.Parallel()
+	p := newPostOffice(t, office{security: config.StartTLS})
+	n := to(p, config.Recipient{To: []string{"Fixed@x.example"}, Domains: []string{domain}, Language: "en"})
+	n.Digest = 7 * time.Hour
+	w := newWorld(t, n)
+	w.Config.Directory = config.NewDirectory(nil)
+	w.Config.Directory.Put(config.Domain{Name: domain})
+	w.look()
+	add := func(name string, all ...string) {
+		d := config.Domain{Name: name}
+		for _, to := range all {
+			d.Recipients = append(d.Recipients, config.AddedRecipient(name, to, "de"))
+		}
+		w.Config.Directory.Put(d)
+	}
+	add(domain, "fixed@x.example", "a@x.example")
+	w.is(stage.Copied, stage.Met)
+	w.look()
+	subject := " notify.subject_copied Domain" + domain
+	p.wantMail(t, "Fixed@x.example: en"+subject, "a@x.example: de"+subject)
+	add("example.net", "a@x.example")
+	add("example.org", "b@x.example")
+	w.look()
+	// The guide says the same of each domain.
+	p.wantMail(t, "a@x.example: de notify.subject_copied Domainexample.net", "b@x.example: de notify.subject_copied Domainexample.org")
+	w.clock = w.clock.Add(24 * time.Hour)
+	w.look()
+	for _, m := range p.wantMail(t, "Fixed@x.example: en notify.subject_digest", "a@x.example: de notify.subject_digest", "b@x.example: de notify.subject_digest") {
+		if got := strings.Count(m.Text, "stage.copied"); strings.Contains(m.GetHeader("To"), "a@x") != (got == 2) {
+			t.Errorf("to %s of %d domains:\n%s", m.GetHeader("To"), got, m.Text)
+		}
+	}
+	w.Config.Notify.SMTP.Host = ""
+	if all := w.Config.Recipients(); len(all) != 1 {
+		t.Errorf("without a server %d are told", len(all))
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -56,9 +55,6 @@ const (
 
 // Run tells people until ctx ends.
 func (t *Teller) Run(ctx context.Context) {
-	if len(t.Config.Notify.Recipients) == 0 {
-		return
-	}
 	next := time.NewTimer(lookEvery / lookShare)
 	defer next.Stop()
 	for {
@@ -83,23 +79,24 @@ func (t *Teller) Look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	known := map[string]bool{"": true}
+	known, recipients := map[string]bool{"": true}, t.Config.Recipients()
 	var moves []move
 	for _, d := range t.Config.AllDomains() {
 		known[d.Name] = true
-		if !slices.ContainsFunc(t.Config.Notify.Recipients, func(r config.Recipient) bool { return r.Wants(d.Name) }) {
+		theirs := whoWant(recipients, d.Name)
+		if len(theirs) == 0 {
 			continue
 		}
 		m, err := t.move(ctx, d.Name)
 		if err != nil {
 			return err
 		}
-		if err := t.tellOf(ctx, told, &m); err != nil {
+		if err := t.tellOf(ctx, told, theirs, &m); err != nil {
 			return err
 		}
 		moves = append(moves, m)
 	}
-	return errors.Join(t.digest(ctx, told, moves), t.prune(ctx, told, known))
+	return errors.Join(t.digest(ctx, told, recipients, moves), t.prune(ctx, told, known))
 }
 
 // move is what there is to say of a domain's move.
