@@ -90,9 +90,9 @@ type Domains struct {
 	store     domainStore
 	ferry     domainFerry
 	finder    *discover.Finder
-	newServer string             // admin.new
-	every     time.Duration      // sync.interval
-	told      []config.Recipient // how moves go on
+	newServer string        // admin.new
+	every     time.Duration // sync.interval
+	told      toldBy        // who is told how moves go on
 	boards    *board.Boards
 	memory    *memory
 	tracker   *runs.Tracker
@@ -138,7 +138,7 @@ func (a *Domains) view(ctx context.Context, who access.Actor, d *config.Domain) 
 	}
 	rules := rulesOf(d)
 	v := &DomainView{Folders: foldersOf(rules), Limits: limitsOf(rules), WayBack: d.WayBack, Effective: effective(d), Name: d.Name, Fixed: true, Old: ViewServer(d.Old), New: ViewServer(d.New), Enrol: d.Enrol, Totals: b.Totals, Looks: b.Looks(a.every),
-		Recipients: viewRecipients(who, a.told, d.Name)}
+		Recipients: a.told.view(who, d)}
 	stored, err := storedDomain(ctx, a.store, d.Name)
 	if err != nil {
 		return nil, err
@@ -206,6 +206,9 @@ func DomainOf(d store.Domain) (known config.Domain, err error) {
 	known.Old.Fingerprint, known.New.Fingerprint = d.OldFingerprint, d.NewFingerprint
 	known.Old.Authorities, known.New.Authorities = d.OldCA, d.NewCA
 	applyRules(&known, d.Rules)
+	for _, r := range d.Recipients {
+		known.Recipients = append(known.Recipients, config.AddedRecipient(d.Name, r.To, r.Language))
+	}
 	known.Old.PublicOnly, known.Old.TLS10 = d.OldSetBy != store.SetByAll, d.OldTLS10
 	return known, nil
 }

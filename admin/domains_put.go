@@ -37,6 +37,8 @@ type DomainInput struct {
 	Limits  *LimitRules  `json:"limits,omitempty"` // for who looks after everything
 	// WayBack says whether mail that arrives at the new server after the MX has moved is copied back to the old one.
 	WayBack *bool `json:"way_back,omitempty"`
+	// Recipients are given whole, without those of the configuration; for who looks after everything.
+	Recipients *[]RecipientInput `json:"recipients,omitempty"`
 }
 
 // Put sets a domain up, or changes its servers. One at a time, and not while
@@ -78,8 +80,15 @@ func (a *Domains) change(ctx context.Context, who access.Actor, name string, sto
 		was = *stored
 	}
 	d, mistakes := readDomain(who, was, in)
+	if in.Recipients != nil && who.All() {
+		told, wrong := a.told.read(was.Recipients, *in.Recipients)
+		d.Recipients, mistakes = told, append(mistakes, wrong...)
+	}
 	if len(mistakes) > 0 {
 		return access.Invalid(mistakes...)
+	}
+	if in.Recipients != nil && !who.All() {
+		return &access.Refusal{Kind: access.KindForbidden, Code: "recipients_fixed", Detail: "Who is told how moves go on is your provider's choice."}
 	}
 	if err := checkScope(who, was, d); err != nil {
 		return err
@@ -335,6 +344,7 @@ func changesOf(stored *store.Domain, d store.Domain) string {
 		{"new", was.New, d.New}, {"new_fingerprint", fingerprintText(was.NewFingerprint), fingerprintText(d.NewFingerprint)},
 		{"enrol", strconv.FormatBool(was.Enrol), strconv.FormatBool(d.Enrol)},
 		{"way_back", strconv.FormatBool(was.Rules.WayBack), strconv.FormatBool(d.Rules.WayBack)},
+		{"recipients", recipientsText(was.Recipients), recipientsText(d.Recipients)},
 		{"folders", rulesText(foldersOf(was.Rules)), rulesText(foldersOf(d.Rules))}, {"limits", rulesText(limitsOf(was.Rules)), rulesText(limitsOf(d.Rules))},
 	} {
 		switch {

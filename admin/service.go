@@ -36,6 +36,8 @@ type Options struct {
 	Endings finishing.Endings
 	// Tokens are those that the engine signs in with; nil for none.
 	Tokens Tokens
+	// Languages are those that people can be told in; nil for English alone.
+	Languages func() ([]string, error)
 	// Hashing is what hashing an administrator's password costs; zero for what is usual.
 	Hashing access.Hashing
 }
@@ -134,7 +136,7 @@ func (s *shared) makeAccess(a *Service) {
 
 // makeDomains makes what is about whole domains.
 func (s *shared) makeDomains(a *Service) {
-	a.Domains = &Domains{scopes: s.scopes, consents: a.Consents, directory: s.Config.Directory, store: s.Store, ferry: s.Ferry, finder: s.Finder, newServer: s.Config.Admin.New, every: s.Config.Sync.Interval, told: s.Config.Notify.Recipients,
+	a.Domains = &Domains{scopes: s.scopes, consents: a.Consents, directory: s.Config.Directory, store: s.Store, ferry: s.Ferry, finder: s.Finder, newServer: s.Config.Admin.New, every: s.Config.Sync.Interval, told: toldBy{s.Config, s.Languages},
 		boards: s.boards, memory: s.memory, tracker: s.tracker, adding: s.adding, audit: s.audit, now: s.Now}
 	a.Servers = &Servers{a.Domains, s.Finder, access.NewPlaces(maxSearchesEach, maxSearches, maxSearchesAll)}
 }

@@ -8,8 +8,10 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"postferry/admin"
 	"postferry/admin/access"
 	"postferry/admin/selection"
+	"postferry/config"
 	"postferry/discover"
 	"postferry/internal/lab/browser"
 	"postferry/report"
@@ -67,8 +69,13 @@ func (p *page) busy() (account store.AccountID) {
 func TestPagesInABrowser(t *testing.T) {
 	p := startPage(t, func(opt *Options) {
 		opt.Finder = &discover.Finder{Resolvers: []string{"127.0.0.1:1"}} // finds nothing, at once
+		opt.Config.Notify = config.Notify{SMTP: config.SMTP{Host: "mail.example"}, Recipients: []config.Recipient{{To: []string{"post@x.example"}, Webhook: "https://hook.example", Language: "en"}}}
 	})
 	id := p.busy()
+	told := []admin.RecipientInput{{To: "a-rather-long-name.of-somebody@mail.of-a-department.a.example", Language: "de"}, {To: "boss@a.example"}}
+	if _, _, err := p.app.Domains.Put(t.Context(), access.CommandLine(), "a.example", admin.DomainInput{Recipients: &told}); err != nil {
+		t.Fatal(err)
+	}
 	link, err := p.NewLink(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -106,7 +106,7 @@ func New(opt Options) (*Server, error) {
 
 // compose puts use cases, API and pages together.
 func (s *Server) compose(opt Options) (http.Handler, error) {
-	s.app = admin.New(admin.Options{Config: opt.Config, Store: opt.Store, Ferry: opt.Ferry, Finder: opt.Finder, Log: opt.Log, Now: opt.now, Hashing: opt.hashing, Endings: opt.Endings, Tokens: opt.Tokens})
+	s.app = admin.New(admin.Options{Config: opt.Config, Store: opt.Store, Ferry: opt.Ferry, Finder: opt.Finder, Log: opt.Log, Now: opt.now, Hashing: opt.hashing, Endings: opt.Endings, Tokens: opt.Tokens, Languages: web.Languages})
 	g := request.NewGate(s.app, s.bounds, opt.Log)
 	s.api = api.New(s.app, g, opt.Log, opt.Version, opt.Metrics...)
 	var err error

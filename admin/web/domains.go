@@ -32,6 +32,7 @@ func (s *serverPages) routes() []pageRoute {
 		{"POST /d/{domain}/delete", false, s.formDeleteDomain},
 		{"GET /d/{domain}/settings", false, s.pageSettings},
 		{"POST /d/{domain}/settings", false, s.formSettings},
+		{"POST /d/{domain}/recipients", false, s.formRecipients},
 	}
 }
 

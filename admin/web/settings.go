@@ -19,6 +19,7 @@ type settingsForm struct {
 	CopyShared   bool
 	WayBack      bool
 	Limits       []limitField
+	Told         recipientsForm
 }
 
 // limitField is a limit in the form.
@@ -38,6 +39,11 @@ func (s *serverPages) pageSettings(v *visit) error {
 	if err != nil {
 		return err
 	}
+	return s.showSettings(v, d, settingsOf(v, d), nil)
+}
+
+// settingsOf is the form with what a domain has.
+func settingsOf(v *visit, d *admin.DomainView) settingsForm {
 	form := settingsForm{Skip: strings.Join(d.Folders.Skip, "\n"), CopyViews: d.Folders.CopyViews, CopyShared: d.Folders.CopyShared, WayBack: d.WayBack}
 	for _, old := range slices.Sorted(maps.Keys(d.Folders.Rename)) {
 		form.Rename += old + " " + renames + " " + d.Folders.Rename[old] + "\n"
@@ -49,7 +55,7 @@ func (s *serverPages) pageSettings(v *visit) error {
 			"connections": given(l.Connections, 1, false), "old_bytes_per_day": given(l.OldBytesPerDay, megabyte, false), "new_bytes_per_day": given(l.NewBytesPerDay, megabyte, false),
 		}[name]
 	})
-	return s.showSettings(v, d, form, nil)
+	return form
 }
 
 // given is a limit as it is entered; "" for none.

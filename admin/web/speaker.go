@@ -33,6 +33,15 @@ func (s *Speaker) Languages() (names []string) {
 	return names
 }
 
+// Languages are those that people can be told in.
+func Languages() ([]string, error) {
+	s, err := NewSpeaker()
+	if err != nil {
+		return nil, err
+	}
+	return s.Languages(), nil
+}
+
 // In speaks a language, English if there are no texts in it.
 func (s *Speaker) In(name string) *Voice {
 	tag := language.English

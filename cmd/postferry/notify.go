@@ -19,15 +19,6 @@ import (
 	"postferry/notify"
 )
 
-// languages are those that people can be told in.
-func languages() ([]string, error) {
-	speaker, err := web.NewSpeaker()
-	if err != nil {
-		return nil, err
-	}
-	return speaker.Languages(), nil
-}
-
 // newTeller makes what tells people how moves go on.
 func newTeller(cfg *config.Config, st notify.Store, guide *lifecycle.Guide, log zerolog.Logger) (*notify.Teller, error) {
 	speaker, err := web.NewSpeaker()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"postferry/admin/web"
 	"postferry/config"
 	"postferry/discover"
 	"postferry/internal/backend"
@@ -28,7 +29,7 @@ func loadConfig(path string, checks ...func(*config.Config) []config.Finding) (*
 	if path == "" {
 		return nil, nil, control.UsageError(errors.New(`no configuration given; expected e.g. "-c /etc/postferry/config.toml"`))
 	}
-	cfg, warnings, err := config.Load(path, append(checks, config.CheckLanguages(languages))...)
+	cfg, warnings, err := config.Load(path, append(checks, config.CheckLanguages(web.Languages))...)
 	if err != nil {
 		return nil, warnings, control.UsageError(err)
 	}
