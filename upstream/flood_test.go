@@ -1,3 +1,7 @@
+//go:build !race
+
+// These tests measure what floods cost, of which the race detector would be nine tenths; make test runs them without it.
+
 package upstream
 
 import (
