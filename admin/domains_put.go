@@ -37,6 +37,8 @@ type DomainInput struct {
 	Limits  *LimitRules  `json:"limits,omitempty"` // for who looks after everything
 	// WayBack says whether mail that arrives at the new server after the MX has moved is copied back to the old one.
 	WayBack *bool `json:"way_back,omitempty"`
+	// AcceptSwapped says that old and new server are right though the MX leads to the new one and nothing has been copied yet.
+	AcceptSwapped bool `json:"accept_swapped,omitempty"`
 	// Recipients are given whole, without those of the configuration; for who looks after everything.
 	Recipients *[]RecipientInput `json:"recipients,omitempty"`
 }
@@ -51,7 +53,7 @@ func (a *Domains) Put(ctx context.Context, who access.Actor, name string, in Dom
 	if !who.May(name) {
 		return nil, false, access.NotFound("domain")
 	}
-	if err := a.refuseSame(ctx, who, name, in); err != nil {
+	if err := a.refuseMistaken(ctx, who, name, in); err != nil {
 		return nil, false, err
 	}
 	if err := a.adding.Acquire(ctx, 1); err != nil {

@@ -53,28 +53,34 @@ func (a *Servers) Try(ctx context.Context, who access.Actor, name string, in Dom
 		return nil, err
 	}
 	defer leave()
-	tried := a.try(ctx, who, known)
-	b, err := a.domains.boards.Fresh(ctx, known.Name)
-	tried.Swapped = tried.Swapped && err == nil && b.Totals.Copied == 0
-	return tried, err
+	return a.try(ctx, who, known)
 }
 
 // try tries both servers at the same time.
-func (a *Servers) try(ctx context.Context, who access.Actor, d config.Domain) *TriedServers {
-	tried := &TriedServers{}
+func (a *Servers) try(ctx context.Context, who access.Actor, d config.Domain) (tried *TriedServers, err error) {
+	tried = &TriedServers{}
 	var both sync.WaitGroup
 	finder := *a.finder
 	finder.AllowPrivate = who.All() && !d.Old.PublicOnly
 	both.Go(func() { tried.Old = judgeServer(d.Old, finder.Single(ctx, d.Old, d.New.Host)) })
 	both.Go(func() { tried.Same = a.finder.Same(ctx, d.Old, d.New) })
-	both.Go(func() { tried.Swapped = a.finder.Swapped(ctx, d.Name, d.Old.Host, d.New.Host) })
+	both.Go(func() { tried.Swapped, err = a.domains.swapped(ctx, d) })
 	if who.All() {
 		inside := *a.finder
 		inside.AllowPrivate = true
 		both.Go(func() { tried.New = judgeServer(d.New, inside.Single(ctx, d.New)) })
 	}
 	both.Wait()
-	return tried
+	return tried, err
+}
+
+// swapped suspects that a domain's servers are mixed up: nothing has been copied yet, and its MX leads to the new one.
+func (a *Domains) swapped(ctx context.Context, d config.Domain) (bool, error) {
+	b, err := a.boards.Fresh(ctx, d.Name)
+	if err != nil || b.Totals.Copied > 0 {
+		return false, err
+	}
+	return a.finder.Swapped(ctx, d.Name, d.Old.Host, d.New.Host), nil
 }
 
 // judgeServer tells whether a server can be used as it is given.
@@ -115,8 +121,9 @@ func errDomainFixed() error {
 	return access.Conflict("domain_fixed", "This domain is set in the configuration file. Change it there.")
 }
 
-// refuseSame refuses two servers that are one: it would be copied into itself. What is as it was stays.
-func (a *Domains) refuseSame(ctx context.Context, who access.Actor, name string, in DomainInput) error {
+// refuseMistaken refuses two servers that are one, as it would be copied into itself, and those that seem to be mixed up, unless
+// that is said to be right. What is as it was stays.
+func (a *Domains) refuseMistaken(ctx context.Context, who access.Actor, name string, in DomainInput) error {
 	was, err := a.given(ctx, who, name)
 	if err != nil {
 		return err
@@ -126,9 +133,18 @@ func (a *Domains) refuseSame(ctx context.Context, who access.Actor, name string,
 		return nil // Put says the rest
 	}
 	known, err := DomainOf(d)
-	if err != nil || !a.finder.Same(ctx, known.Old, known.New) {
+	if err != nil {
 		return err
 	}
-	m := access.WrongField("old", "server_same", "Old and new server are one and the same: nothing would be moved.")
-	return access.Invalid(m)
+	if a.finder.Same(ctx, known.Old, known.New) {
+		return access.Invalid(access.WrongField("old", "server_same", "Old and new server are one and the same: nothing would be moved."))
+	}
+	if in.AcceptSwapped {
+		return nil
+	}
+	swapped, err := a.swapped(ctx, known)
+	if err == nil && swapped {
+		err = access.Conflict("servers_swapped", "The MX of the domain leads to the new server already, and nothing has been copied yet: perhaps old and new server are mixed up. If they are right, send accept_swapped with them.")
+	}
+	return err
 }

@@ -70,6 +70,14 @@ func TestServersAreTried(t *testing.T) {
 	if !strings.Contains(got.text, `"server_same"`) {
 		t.Error(got.text)
 	}
+	const swapped = "/api/v1/domains/swapped.example"
+	in := map[string]any{"old": "imaps://mail.a.example", "new": "imaps://new.example"}
+	if got = c.want(409, "PUT", swapped, in, nil); !strings.Contains(got.text, `"servers_swapped"`) || old("swapped.example") != "" {
+		t.Error(got.text)
+	}
+	in["accept_swapped"] = true
+	c.want(201, "PUT", swapped, in, nil)
+	c.want(200, "PUT", swapped, map[string]any{"old": "imaps://mail.a.example", "enrol": false}, nil) // as it is
 }
 
 // TestServersByTheirOwnAuthority: a certificate of an authority that nobody knows is accepted when that is given, by page and API.

@@ -237,6 +237,7 @@ func (s *serverPages) formPutDomain(v *visit) error {
 	if shown || err != nil {
 		return err
 	}
+	in.AcceptSwapped = true // they were tried, or are to be used all the same
 	d, created, err := s.domains.Put(v.r.Context(), v.who, form.Domain, in)
 	if err != nil {
 		return s.showServersAgain(v, form, err)
