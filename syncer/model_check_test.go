@@ -134,6 +134,7 @@ func (m *model) decide() {
 		if old := m.count(m.pair.old)[f.Old]; old != nil && !f.AllMail && rapid.Bool().Draw(m.t, "made again") {
 			verdict = report.FolderRecreate
 			m.comeAgain(old)
+			m.mayComeFromAllMail(old)
 		}
 		m.note("%s is missing: %s", f.Old, verdict)
 		if err := m.engine.DecideFolder(context.Background(), m.id, f.ID, verdict); err != nil {
@@ -154,6 +155,18 @@ func (m *model) comeAgain(old map[string]int) {
 		m.double[body] = m.double[body] || copies[body] > 0
 		delete(m.mine, body)
 		delete(m.excused[unnoticed], body)
+	}
+}
+
+// mayComeFromAllMail is for what was in a folder that is made again, and was archived at the old server since: it goes to the archive. The model
+// doesn't know in which folder a message was that was removed.
+func (m *model) mayComeFromAllMail(old map[string]int) {
+	copies := total(m.count(m.pair.new))
+	for body, n := range m.count(m.pair.old)[allMailFolder] {
+		if old[body] == 0 && m.removed[body] > 0 {
+			m.limit[body] = max(m.limit[body], copies[body]+n+m.removed[body])
+			m.double[body] = true
+		}
 	}
 }
 
@@ -337,9 +350,12 @@ func (m *model) hidden() map[string]bool {
 	return all
 }
 
+// checkFlags compares flags. Where a folder was deleted on the new server, what was not copied from it before comes from all mail, which may
+// have other flags.
 func (m *model) checkFlags(when, name, body string) {
 	was, got := m.flagsOf(m.pair.old, body), m.flagsOf(m.pair.new, body)
-	if left := message.WithoutFlags(got, users); !m.unclear[body] && (m.final || !m.uncarried[body]) && !slices.Equal(left, was) {
+	unclear := m.unclear[body] || m.filed[body] && len(m.lostDirs) > 0
+	if left := message.WithoutFlags(got, users); !unclear && (m.final || !m.uncarried[body]) && !slices.Equal(left, was) {
 		m.fail("%s: %s: flags %v on the old server, %v on the new: %q", when, name, was, got, body)
 	}
 	if m.returned()[body] > 0 || m.excused[lostOrRemoved][body]+m.excused[ledgerOlder][body] > 0 {

@@ -20,7 +20,7 @@ func (m *model) renameUntold(t *rapid.T) {
 	m.n++
 	to := fmt.Sprintf("Renamed%d", m.n)
 	m.note("new %s: renamed to %s, and nobody says so", from, to)
-	findable := m.findable(from) && !m.numbered[from]
+	findable := m.findable(from) && !m.numbered[from] && !m.unseen[from]
 	m.pair.new.rename(from, to)
 	m.renamed(from, to)
 	m.astray[to] = append(m.astray[from], from)
