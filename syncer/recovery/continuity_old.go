@@ -117,7 +117,7 @@ func (o *oldNumbers) checkBeyond(ctx context.Context) (seen string, err error) {
 	if len(newest) == 0 {
 		return "", nil
 	}
-	err = o.folder.Old.Headers(ctx, newest, func(m upstream.Message, header []byte) error {
+	err = headersOf(ctx, o.folder.Old, newest, func(m upstream.Message, header []byte) error {
 		if e, ok := o.folder.Known.Entry(m.UID); ok && !o.folder.original(&e).Is(m, header) {
 			seen = otherText(m.UID)
 		}
@@ -157,7 +157,7 @@ func (o *oldNumbers) eachKnown(ctx context.Context, yielded func() error, fn fun
 // one that the ledger knows; "" if none is.
 func (o *oldNumbers) otherMessage(ctx context.Context, doubtful []upstream.Message) (seen string, err error) {
 	for _, set := range session.Chunks(session.SetOfMessages(doubtful), session.ListWindow) {
-		err := o.folder.Old.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+		err := headersOf(ctx, o.folder.Old, set, func(m upstream.Message, header []byte) error {
 			if e, ok := o.folder.Known.Entry(m.UID); ok && !o.folder.original(&e).Is(m, header) {
 				seen = otherText(m.UID)
 			}

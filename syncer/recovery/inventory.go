@@ -66,7 +66,7 @@ func (n *Numbers) takeInventory(ctx context.Context) (*inventory, error) {
 		}
 	}
 	for _, set := range session.Chunks(all, session.ListWindow) {
-		if err := n.folder.New.Headers(ctx, set, v.take); err != nil {
+		if err := headersOf(ctx, n.folder.New, set, v.take); err != nil {
 			return nil, err
 		}
 	}

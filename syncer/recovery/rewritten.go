@@ -29,7 +29,7 @@ func (f *Folder) rewritten(ctx context.Context, doubtful map[store.Key][]byte) (
 	if len(set) == 0 {
 		return same, nil
 	}
-	return same, f.Old.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+	return same, headersOf(ctx, f.Old, set, func(m upstream.Message, header []byte) error {
 		key := f.Selected.Keys.Key(m.UID)
 		if copied, ok := doubtful[key]; ok && message.SameHeader(header, copied) {
 			same[key] = true

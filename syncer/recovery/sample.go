@@ -148,7 +148,41 @@ func (f *Folder) LookAtNewAgain(ctx context.Context) error {
 		return f.LookAtNew(ctx)
 	}
 	f.Target, f.Sample = st, g
+	return g.askAgain(ctx, f.New, f.Row.New, st.UIDNext)
+}
+
+// askAgain asks once more for what was not told of the messages that have come since the checkpoint: mostly its user has removed it, but
+// a copy that the answer lacked would be made a second time.
+func (g *Sample) askAgain(ctx context.Context, s session.Target, name string, next imap.UID) error {
+	rest := g.untold(next)
+	if len(rest) == 0 {
+		return nil
+	}
+	call, err := s.SendHeaders(ctx, name, rest, g.take)
+	if err == nil {
+		_, err = call.Wait(ctx)
+	}
+	if err != nil && !Refusal(err) {
+		return err
+	}
 	return nil
+}
+
+// untold are the UIDs below UIDNEXT that messages since the checkpoint may have and none was told with.
+func (g *Sample) untold(next imap.UID) (rest imap.UIDSet) {
+	told := make([]imap.UID, 0, len(g.fresh)+1)
+	for _, c := range g.fresh {
+		told = append(told, c.UID)
+	}
+	slices.Sort(told)
+	from := g.From
+	for _, uid := range append(told, next) {
+		if uid > from {
+			rest.AddRange(from, uid-1)
+		}
+		from = max(from, uid+1)
+	}
+	return rest
 }
 
 // lookPlainly is lookAtNew after something could not be asked for together with it.
