@@ -22,6 +22,7 @@ import (
 type fakeServer struct {
 	mu       sync.Mutex
 	idling   atomic.Int64 // sessions that wait for what comes
+	silent   atomic.Bool  // nothing is told until the wait is over
 	folders  map[string]*fakeFolder
 	hidden   map[string]*fakeFolder // that it doesn't tell of for now
 	password string

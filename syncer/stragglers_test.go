@@ -29,11 +29,11 @@ func (s *fakeSession) Idle(ctx context.Context, maxWait time.Duration) (bool, er
 	for {
 		select {
 		case <-tick.C:
-			if count() != was {
+			if count() != was && !s.silent.Load() {
 				return true, nil
 			}
 		case <-over:
-			return false, nil
+			return count() != was, nil
 		case <-ctx.Done():
 			return false, nil
 		}
@@ -109,6 +109,24 @@ func TestWatchedOnceTheMXMoves(t *testing.T) {
 		time.Sleep(lookPause / 10)
 		r.pair.old.deliverDated("INBOX", "Message-ID: <late>\r\n\r\nx\r\n", time.Now())
 		time.Sleep(lookPause / 10)
+		if n := len(r.pair.new.bodies("INBOX")); n != 1 {
+			t.Errorf("%d late messages are there", n)
+		}
+		r.end()
+	})
+}
+
+// TestServerThatTellsNothing: an old server agrees to IDLE and then tells nothing until that is ended. Late mail is there all the same
+// within minutes, however long it is until the next pass.
+func TestServerThatTellsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := lateRig(t, 5)
+		r.pair.old.silent.Store(true)
+		r.moveMX()
+		r.start(true)
+		time.Sleep(2 * lookPause)
+		r.pair.old.deliverDated("INBOX", "Message-ID: <late>\r\n\r\nx\r\n", time.Now())
+		time.Sleep(3 * time.Minute)
 		if n := len(r.pair.new.bodies("INBOX")); n != 1 {
 			t.Errorf("%d late messages are there", n)
 		}

@@ -306,3 +306,12 @@ func TestIdleEnds(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestToldWhenIdleEnds: a server that tells nothing by itself tells what is new when IDLE is ended.
+func TestToldWhenIdleEnds(t *testing.T) {
+	t.Parallel()
+	s := scripted(t, "@ IDLE\nC: P2 IDLE\nS: + idling\nC: DONE\nS: * 7 EXISTS\nS: P2 OK\n")
+	if changed, err := s.Watcher.Idle(t.Context(), 50*time.Millisecond); !changed || err != nil {
+		t.Errorf("%v %v", changed, err)
+	}
+}

@@ -17,9 +17,9 @@ import (
 const (
 	// lateLook is how often it is looked at which accounts have to be watched.
 	lateLook = 30 * time.Second
-	// lateIdle is how long one wait for late mail lasts, which the session takes part in once in
-	// so long: RFC 2177 lets a server hang up after half an hour of silence.
-	lateIdle = 20 * time.Minute
+	// lateIdle is how long one wait for late mail lasts before it is begun anew. RFC 2177 lets a server hang up after half
+	// an hour of silence, but there are some that tell nothing by themselves, and what there is once they are asked.
+	lateIdle = 2 * time.Minute
 	// lateRest is how long an account is not watched that could not be.
 	lateRest = 5 * time.Minute
 	// inbox is what every server calls it (RFC 9051 section 5.1).
