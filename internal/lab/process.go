@@ -168,7 +168,12 @@ func (p *process) kill() error {
 	group := p.cmd.Process.Pid
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	gone := poll(ctx, func() bool {
+	_ = syscall.Kill(-group, syscall.SIGKILL) // or it is done below
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+	}
+	gone := poll(ctx, func() bool { // children that were being forked may have missed it
 		err := syscall.Kill(-group, syscall.SIGKILL)
 		return errors.Is(err, syscall.ESRCH) || !groupAlive(group)
 	})

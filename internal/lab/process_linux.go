@@ -3,7 +3,6 @@ package lab
 import (
 	"bytes"
 	"os"
-	"path/filepath"
 	"strconv"
 	"syscall"
 )
@@ -17,17 +16,26 @@ func childAttributes(a account) *syscall.SysProcAttr {
 }
 
 // groupAlive reports whether a process group has members that are not zombies:
-// orphans stay zombies for as long as the system's init likes (proc(5)).
+// orphans stay zombies for as long as the system's init likes (proc(5)). All
+// processes are asked for their group, which costs little, and only members for
+// their state.
 func groupAlive(group int) bool {
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat") //nolint:errcheck // the pattern is well-formed
-	for _, path := range stats {
-		stat, err := os.ReadFile(path)
+	processes, _ := os.ReadDir("/proc") //nolint:errcheck // it is always there
+	for _, entry := range processes {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			continue // no process
+		}
+		if of, err := syscall.Getpgid(pid); err != nil || of != group {
+			continue // another group's, or ended meanwhile
+		}
+		stat, err := os.ReadFile("/proc/" + entry.Name() + "/stat")
 		if err != nil {
 			continue // ended meanwhile
 		}
-		// "PID (NAME) STATE PPID PGRP ...", where NAME may hold anything.
+		// "PID (NAME) STATE PPID ...", where NAME may hold anything.
 		fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-		if len(fields) > 2 && string(fields[2]) == strconv.Itoa(group) && string(fields[0]) != "Z" {
+		if len(fields) > 0 && string(fields[0]) != "Z" {
 			return true
 		}
 	}
