@@ -83,10 +83,11 @@ func rightsToPages() map[string]pageRights {
 // well; a form fails here until it is said what it is sent with.
 func TestPageRights(t *testing.T) {
 	table := rightsToPages()
-	site, err := web.New(&admin.Service{}, nil, zerolog.Nop(), "")
+	pages, err := loaded()
 	if err != nil {
 		t.Fatal(err)
 	}
+	site := web.New(&admin.Service{}, nil, zerolog.Nop(), pages)
 	patterns := []string{"GET /events?domain={domain}", "GET /metrics", "GET /healthz"}
 	for _, rt := range site.Routes() {
 		patterns = append(patterns, rt.Pattern)

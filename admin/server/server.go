@@ -58,6 +58,7 @@ type Options struct {
 	now     func() time.Time // nil for the clock
 	hashing access.Hashing
 	bounds  *request.Bounds // nil for the usual ones
+	pages   *web.Pages      // nil to load them
 }
 
 // Server serves page and API.
@@ -109,10 +110,13 @@ func (s *Server) compose(opt Options) (http.Handler, error) {
 	s.app = admin.New(admin.Options{Config: opt.Config, Store: opt.Store, Ferry: opt.Ferry, Finder: opt.Finder, Log: opt.Log, Now: opt.now, Hashing: opt.hashing, Endings: opt.Endings, Tokens: opt.Tokens, Languages: web.Languages})
 	g := request.NewGate(s.app, s.bounds, opt.Log)
 	s.api = api.New(s.app, g, opt.Log, opt.Version, opt.Metrics...)
-	var err error
-	if s.site, err = web.New(s.app, g, opt.Log, opt.Version); err != nil {
-		return nil, err
+	if opt.pages == nil {
+		var err error
+		if opt.pages, err = web.Load(opt.Version); err != nil {
+			return nil, err
+		}
 	}
+	s.site = web.New(s.app, g, opt.Log, opt.pages)
 	mux := http.NewServeMux()
 	for _, rt := range slices.Concat(s.api.Routes(), s.site.Routes()) {
 		if rt.Upload {

@@ -24,6 +24,7 @@ import (
 	"postferry/admin/ferrytest"
 	"postferry/admin/finishing"
 	"postferry/admin/transfers"
+	"postferry/admin/web"
 	"postferry/config"
 	"postferry/discover"
 	"postferry/report"
@@ -62,6 +63,9 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
+// loaded are the pages, which are read once for all tests: that takes longer than most of them.
+var loaded = sync.OnceValues(func() (*web.Pages, error) { return web.Load("test") })
+
 // startPage serves until the test ends. The domains a.example and b.example
 // are set up. The test runs beside others: most of its time goes into waiting
 // for the disk.
@@ -90,6 +94,11 @@ func (p *page) serve(change ...func(*Options)) (stop func()) {
 	opt := Options{Config: &cfg, Store: p.store, Ferry: p.ferry, Finder: &discover.Finder{Dial: offline, Bound: time.Second},
 		Log: zerolog.New(p.log).Level(zerolog.DebugLevel), Version: "test", hashing: access.Hashing{Memory: 64, Rounds: 1}} // tests need no slow hash
 	opt.Endings = finishing.Endings{Engine: fakeEngine{p.store}}
+	pages, err := loaded()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	opt.pages = pages
 	for _, fn := range change {
 		fn(&opt)
 	}

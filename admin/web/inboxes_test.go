@@ -12,15 +12,16 @@ import (
 
 // TestInboxesReady: while inboxes are ahead of the rest it is said how many people can work with theirs.
 func TestInboxesReady(t *testing.T) {
-	site, err := New(&admin.Service{}, nil, zerolog.Nop(), "")
+	pages, err := Load("")
 	if err != nil {
 		t.Fatal(err)
 	}
+	site := New(&admin.Service{}, nil, zerolog.Nop(), pages)
 	for _, tt := range []struct {
 		inboxes, complete int
 		shown             string
 	}{{540, 3, "540 of 1,005"}, {1005, 1004, "1,005 of 1,005"}, {1005, 1005, ""}, {0, 0, ""}} {
-		x := whole{W: site.frame.pages.texts.in(site.frame.pages.texts.languages[0]), D: &admin.DomainView{Name: "a.example"}}
+		x := whole{W: pages.texts.in(pages.texts.languages[0]), D: &admin.DomainView{Name: "a.example"}}
 		x.D.Totals = board.Totals{Accounts: 1005, Inboxes: tt.inboxes, Complete: tt.complete}
 		page, err := site.frame.part("whole", x)
 		if err != nil {

@@ -22,18 +22,19 @@ import (
 //go:embed templates/*.html
 var templateFiles embed.FS
 
-// pages are what renders the page: templates, words, files.
-type pages struct {
+// Pages are what renders the page: templates, words, files. They never change, so that several sites can
+// share them.
+type Pages struct {
 	texts   *texts
 	assets  *assets
 	byName  map[string]*template.Template
 	version string
 }
 
-// loadPages reads all templates. Each file but layout.html and parts.html is a
+// Load reads all templates. Each file but layout.html and parts.html is a
 // page: it defines "main", which layout.html puts into the frame.
-func loadPages(version string) (*pages, error) {
-	p := &pages{byName: map[string]*template.Template{}, version: version}
+func Load(version string) (*Pages, error) {
+	p := &Pages{byName: map[string]*template.Template{}, version: version}
 	var err error
 	if p.texts, err = loadTexts(); err != nil {
 		return nil, err
@@ -176,13 +177,12 @@ type Site struct {
 // frame shows pages, and errors as pages.
 type frame struct {
 	gate  *request.Gate
-	pages *pages
+	pages *Pages
 	log   zerolog.Logger
 }
 
 // New makes the pages of the use cases.
-func New(a *admin.Service, g *request.Gate, log zerolog.Logger, version string) (*Site, error) {
-	p, err := loadPages(version)
+func New(a *admin.Service, g *request.Gate, log zerolog.Logger, p *Pages) *Site {
 	s := &Site{frame: &frame{gate: g, pages: p, log: log}}
 	s.access = &accessPages{frame: s.frame, access: a.Access, audit: a.Audit}
 	s.account = &accountPages{frame: s.frame, accounts: a.Accounts, checks: a.Checks, domains: a.Domains, folders: a.Folders, lists: a.Lists}
@@ -193,7 +193,7 @@ func New(a *admin.Service, g *request.Gate, log zerolog.Logger, version string) 
 	s.ending = &endingPages{frame: s.frame, finishing: a.Finishing}
 	s.login = &loginPages{frame: s.frame, sessions: a.Sessions}
 	s.report = &reportPages{frame: s.frame, checks: a.Checks, domains: a.Domains, runs: a.Runs, scopes: a.Scopes, verifications: a.Verifications}
-	return s, err
+	return s
 }
 
 // Routes are all pages and forms, and the files that they need.
