@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"postferry/syncer/folders"
@@ -69,35 +70,38 @@ func TestFoldersThatAreAskedAbout(t *testing.T) {
 // client opens meanwhile comes first, and what was asked for goes on.
 func TestAskingDoesNotWaitForASlowServer(t *testing.T) {
 	t.Parallel()
-	sizes := map[string]int{"INBOX": 20}
-	for i := range 30 {
-		sizes[fmt.Sprintf("Folder%02d", i)] = 20
-	}
-	r := askRig(t, sizes)
-	r.slowOld(20 * time.Millisecond)
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	begun := time.Now()
-	r.engine.Asked(ctx, r.account.ID)
-	if took := time.Since(begun); took > 5*time.Second { // all of them take twelve
-		t.Errorf("the answer was held up for %v", took)
-	}
-	if shown, took := r.visitOf("Folder29"); len(shown) != 20 || took > 7*time.Second {
-		t.Errorf("after %v, %d messages are shown", took, len(shown))
-	}
-	if n := len(r.filled(sizes)); n > 10 {
-		t.Errorf("%d folders are full already", n)
-	}
-	r.slowOld(0)
-	for range 200 {
-		if len(r.filled(sizes)) >= askedMost {
-			break
+	synctest.Test(t, func(t *testing.T) {
+		sizes := map[string]int{"INBOX": 20}
+		for i := range 30 {
+			sizes[fmt.Sprintf("Folder%02d", i)] = 20
 		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	if n := len(r.filled(sizes)); n < askedMost {
-		t.Errorf("%d folders are full", n)
-	}
+		r := askRig(t, sizes)
+		r.slowOld(20 * time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		begun := time.Now()
+		r.engine.Asked(ctx, r.account.ID)
+		if took := time.Since(begun); took > 5*time.Second { // all of them take twelve
+			t.Errorf("the answer was held up for %v", took)
+		}
+		if shown, took := r.visitOf("Folder29"); len(shown) != 20 || took > 7*time.Second {
+			t.Errorf("after %v, %d messages are shown", took, len(shown))
+		}
+		if n := len(r.filled(sizes)); n > 10 {
+			t.Errorf("%d folders are full already", n)
+		}
+		r.slowOld(0)
+		for range 200 {
+			if len(r.filled(sizes)) >= askedMost {
+				break
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		if n := len(r.filled(sizes)); n < askedMost {
+			t.Errorf("%d folders are full", n)
+		}
+		r.end()
+	})
 }
 
 // TestOrderOfAPass: INBOX, then what was asked about from the smallest to the largest, then

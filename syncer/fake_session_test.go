@@ -7,7 +7,6 @@ import (
 	"io"
 	"slices"
 	"sort"
-	"time"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -45,9 +44,7 @@ func (s *fakeSession) within(box *fakeFolder) (done func()) {
 }
 
 func (s *fakeSession) step(op string, fn func() error) error {
-	if s.takes != nil {
-		time.Sleep(s.takes(op))
-	}
+	s.takeTime(op)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || s.hung != nil || s.born != s.boots {

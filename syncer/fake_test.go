@@ -81,6 +81,23 @@ func (f *fakeServer) fail(fault func(step string) error) {
 	f.fault = fault
 }
 
+// slow makes it take some time for each step.
+func (f *fakeServer) slow(takes func(op string) time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.takes = takes
+}
+
+// takeTime takes that time; others aren't kept from their steps.
+func (f *fakeServer) takeTime(op string) {
+	f.mu.Lock()
+	takes := f.takes
+	f.mu.Unlock()
+	if takes != nil {
+		time.Sleep(takes(op))
+	}
+}
+
 // add makes a folder.
 func (f *fakeServer) add(name string) *fakeFolder {
 	f.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"postferry/config"
@@ -17,20 +18,23 @@ import (
 // waits for a silent one has let us in: who opens a folder meanwhile sees its mail.
 func TestOpenedBeforeTheFirstLook(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
-	r.silent = true
-	for i := range 20 {
-		r.pair.old.deliver("INBOX", mail(i))
-	}
-	listing := make(chan struct{})
-	r.dialOld = slowListing(r, listing)
-	r.start(false)
-	began := time.Now()
-	time.AfterFunc(patience+time.Second, func() { close(listing) })
-	shown, _ := r.visitOf("INBOX")
-	if took := time.Since(began); took < patience || !slices.Equal(shown, mails(0, 20)) {
-		t.Errorf("%d messages are shown after %v", len(shown), took)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.silent = true
+		for i := range 20 {
+			r.pair.old.deliver("INBOX", mail(i))
+		}
+		listing := make(chan struct{})
+		r.dialOld = slowListing(r, listing)
+		r.start(false)
+		began := time.Now()
+		time.AfterFunc(patience+time.Second, func() { close(listing) })
+		shown, _ := r.visitOf("INBOX")
+		if took := time.Since(began); took < patience || !slices.Equal(shown, mails(0, 20)) {
+			t.Errorf("%d messages are shown after %v", len(shown), took)
+		}
+		r.end()
+	})
 }
 
 // TestSlowServerIsWaitedForLonger: an old server that was slow to list its folders may be slow to
@@ -40,25 +44,28 @@ func TestSlowServerIsWaitedForLonger(t *testing.T) {
 	for name, lists := range map[string]time.Duration{"slow": 1200 * time.Millisecond, "quick": 0} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t)
-			r.silent = true
-			for i := range 20 {
-				r.pair.old.deliver("INBOX", mail(i))
-			}
-			r.pair.old.fail(func(step string) error {
-				switch step {
-				case "+LIST":
-					time.Sleep(lists)
-				case "+EXAMINE":
-					time.Sleep(patience + time.Second)
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t)
+				r.silent = true
+				for i := range 20 {
+					r.pair.old.deliver("INBOX", mail(i))
 				}
-				return nil
+				r.pair.old.slow(func(op string) time.Duration {
+					switch op {
+					case "LIST":
+						return lists
+					case "EXAMINE":
+						return patience + time.Second
+					}
+					return 0
+				})
+				r.start(false)
+				shown, took := r.visitOf("INBOX")
+				if waited := len(shown) == 20; waited != (lists > 0) {
+					t.Errorf("%d messages are shown after %v", len(shown), took)
+				}
+				r.end()
 			})
-			r.start(false)
-			shown, took := r.visitOf("INBOX")
-			if waited := len(shown) == 20; waited != (lists > 0) {
-				t.Errorf("%d messages are shown after %v", len(shown), took)
-			}
 		})
 	}
 }
@@ -66,22 +73,25 @@ func TestSlowServerIsWaitedForLonger(t *testing.T) {
 // TestFirstLookThatNeverEnds: the first who opens a folder waits for a bound, the next one doesn't.
 func TestFirstLookThatNeverEnds(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
-	r.silent = true
-	listing := make(chan struct{})
-	r.dialOld = slowListing(r, listing)
-	r.start(false)
-	defer close(listing)
-	began := time.Now()
-	r.visitOf("INBOX")
-	if took := time.Since(began); took > patience+firstLook+2*time.Second {
-		t.Errorf("waited for %v", took)
-	}
-	began = time.Now()
-	r.visitOf("INBOX")
-	if took := time.Since(began); took > 2*time.Second {
-		t.Errorf("the next one waited for %v", took)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.silent = true
+		listing := make(chan struct{})
+		r.dialOld = slowListing(r, listing)
+		r.start(false)
+		began := time.Now()
+		r.visitOf("INBOX")
+		if took := time.Since(began); took > patience+firstLook+2*time.Second {
+			t.Errorf("waited for %v", took)
+		}
+		began = time.Now()
+		r.visitOf("INBOX")
+		if took := time.Since(began); took > 2*time.Second {
+			t.Errorf("the next one waited for %v", took)
+		}
+		close(listing)
+		r.end()
+	})
 }
 
 // slowLister is a session whose folders are listed only when a channel is closed.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"postferry/syncer/session"
@@ -12,11 +13,11 @@ import (
 
 // slowOld makes the old server take a while for each body.
 func (r *rig) slowOld(each time.Duration) {
-	r.pair.old.fail(func(step string) error {
-		if step == "+BODY" {
-			time.Sleep(each)
+	r.pair.old.slow(func(op string) time.Duration {
+		if op == "BODY" {
+			return each
 		}
-		return nil
+		return 0
 	})
 }
 
@@ -52,42 +53,45 @@ func TestFolderThatTakesLong(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t)
-			r.silent, r.cfg.Proxy.VisitWait = true, tt.wait
-			for i := range tt.messages {
-				r.pair.old.deliver("INBOX", mail(i))
-			}
-			r.slowOld(tt.each)
-			r.start(false)
-			shown, took := r.visitOf("INBOX")
-			for range 100 {
-				if tt.wait > time.Second || slices.Contains(shown, mail(tt.messages-1)) {
-					break
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t)
+				r.silent, r.cfg.Proxy.VisitWait = true, tt.wait
+				for i := range tt.messages {
+					r.pair.old.deliver("INBOX", mail(i))
 				}
-				time.Sleep(20 * time.Millisecond)
-				shown = r.pair.new.bodies("INBOX")
-			}
-			for i := tt.messages - job.VisitShown; i < tt.messages; i++ {
-				if !slices.Contains(shown, mail(i)) {
-					t.Fatalf("message %d is not among the %d that are there after %v", i, len(shown), took)
+				r.slowOld(tt.each)
+				r.start(false)
+				shown, took := r.visitOf("INBOX")
+				for range 100 {
+					if tt.wait > time.Second || slices.Contains(shown, mail(tt.messages-1)) {
+						break
+					}
+					time.Sleep(20 * time.Millisecond)
+					shown = r.pair.new.bodies("INBOX")
 				}
-			}
-			if took > tt.wait+5*time.Second { // without a bound 18 s and more
-				t.Errorf("shown after %v", took)
-			}
-			r.slowOld(0)
-			r.sync()
-			all := r.pair.new.bodies("INBOX")
-			want := make([]string, tt.messages)
-			for i := range want {
-				want[i] = mail(i)
-			}
-			if ordered := slices.Equal(all, want); ordered != tt.ordered {
-				t.Errorf("in the order of arrival: %v", ordered)
-			}
-			if !slices.Equal(sorted(all), sorted(want)) {
-				t.Errorf("%d messages, want each of %d once", len(all), tt.messages)
-			}
+				for i := tt.messages - job.VisitShown; i < tt.messages; i++ {
+					if !slices.Contains(shown, mail(i)) {
+						t.Fatalf("message %d is not among the %d that are there after %v", i, len(shown), took)
+					}
+				}
+				if took > tt.wait+5*time.Second { // without a bound 18 s and more
+					t.Errorf("shown after %v", took)
+				}
+				r.slowOld(0)
+				r.sync()
+				all := r.pair.new.bodies("INBOX")
+				want := make([]string, tt.messages)
+				for i := range want {
+					want[i] = mail(i)
+				}
+				if ordered := slices.Equal(all, want); ordered != tt.ordered {
+					t.Errorf("in the order of arrival: %v", ordered)
+				}
+				if !slices.Equal(sorted(all), sorted(want)) {
+					t.Errorf("%d messages, want each of %d once", len(all), tt.messages)
+				}
+				r.end()
+			})
 		})
 	}
 }
@@ -97,23 +101,25 @@ func TestFolderThatTakesLong(t *testing.T) {
 func TestPaceIsRemembered(t *testing.T) {
 	t.Parallel()
 	for name, each := range map[string]time.Duration{"slow": 8 * time.Millisecond, "quick": 0} {
-		r := newRig(t)
-		r.silent, r.cfg.Proxy.VisitWait = true, 8*time.Second
-		r.pair.old.add("Work")
-		for i := range 70 {
-			r.pair.old.deliver("INBOX", mail(10_000+i))
-		}
-		r.slowOld(each)
-		r.start(false)
-		r.visitOf("INBOX")
-		for i := range 1000 {
-			r.pair.old.deliver("Work", mail(i))
-		}
-		shown, _ := r.visitOf("Work")
-		if len(shown) == 0 || (shown[0] == mail(0)) != (each == 0) {
-			t.Errorf("%s: %d messages are shown, the first is %.60q", name, len(shown), slices.Concat(shown, []string{""})[0])
-		}
-		r.stop()
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t)
+			r.silent, r.cfg.Proxy.VisitWait = true, 8*time.Second
+			r.pair.old.add("Work")
+			for i := range 70 {
+				r.pair.old.deliver("INBOX", mail(10_000+i))
+			}
+			r.slowOld(each)
+			r.start(false)
+			r.visitOf("INBOX")
+			for i := range 1000 {
+				r.pair.old.deliver("Work", mail(i))
+			}
+			shown, _ := r.visitOf("Work")
+			if len(shown) == 0 || (shown[0] == mail(0)) != (each == 0) {
+				t.Errorf("%s: %d messages are shown, the first is %.60q", name, len(shown), slices.Concat(shown, []string{""})[0])
+			}
+			r.end()
+		})
 	}
 }
 
@@ -121,53 +127,59 @@ func TestPaceIsRemembered(t *testing.T) {
 // for nothing, while the others are on their way.
 func TestSecondVisitorOfALargeFolder(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
-	r.silent, r.cfg.Proxy.VisitWait = true, 8*time.Second
-	for i := range 1000 {
-		r.pair.old.deliver("INBOX", mail(i))
-	}
-	r.slowOld(30 * time.Millisecond)
-	r.start(false)
-	r.visitOf("INBOX")
-	if _, took := r.visitOf("INBOX"); took > 6*time.Second { // all of them take half a minute
-		t.Errorf("the second one waited for %v", took)
-	}
-	if n := len(r.pair.new.bodies("INBOX")); n > 500 {
-		t.Errorf("%d messages are there already", n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.silent, r.cfg.Proxy.VisitWait = true, 8*time.Second
+		for i := range 1000 {
+			r.pair.old.deliver("INBOX", mail(i))
+		}
+		r.slowOld(30 * time.Millisecond)
+		r.start(false)
+		r.visitOf("INBOX")
+		if _, took := r.visitOf("INBOX"); took > 6*time.Second { // all of them take half a minute
+			t.Errorf("the second one waited for %v", took)
+		}
+		if n := len(r.pair.new.bodies("INBOX")); n > 500 {
+			t.Errorf("%d messages are there already", n)
+		}
+		r.end()
+	})
 }
 
 // TestVisitOfAFolderThatIsPulledSlowly: a pass hands a folder over at once, however much it
 // has asked the old server for.
 func TestVisitOfAFolderThatIsPulledSlowly(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
-	r.silent, r.cfg.Proxy.VisitWait = true, 12*time.Second
-	r.pair.old.folders["INBOX"].next = session.ListWindow + 2 // too large to be asked for before it is listed
-	for i := range 900 {
-		r.pair.old.deliver("INBOX", mail(i))
-	}
-	r.slowOld(20 * time.Millisecond)
-	r.start(false)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	r.engine.Connected(ctx, r.account.ID)
-	defer r.engine.Disconnected(r.account.ID)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		r.engine.Sync(ctx, nil, nil) //nolint:errcheck // its end is not of interest
-	}()
-	for len(r.pair.new.bodies("INBOX")) < 10 {
-		time.Sleep(10 * time.Millisecond)
-	}
-	shown, took := r.visitOf("INBOX")
-	if !slices.Contains(shown, mail(899)) || !slices.Contains(shown, mail(850)) || took > 11*time.Second {
-		t.Errorf("after %v %d messages, and not the newest ones", took, len(shown))
-	}
-	r.slowOld(0)
-	cancel()
-	<-ended
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.silent, r.cfg.Proxy.VisitWait = true, 12*time.Second
+		r.pair.old.folders["INBOX"].next = session.ListWindow + 2 // too large to be asked for before it is listed
+		for i := range 900 {
+			r.pair.old.deliver("INBOX", mail(i))
+		}
+		r.slowOld(20 * time.Millisecond)
+		r.start(false)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		r.engine.Connected(ctx, r.account.ID)
+		defer r.engine.Disconnected(r.account.ID)
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			r.engine.Sync(ctx, nil, nil) //nolint:errcheck // its end is not of interest
+		}()
+		for len(r.pair.new.bodies("INBOX")) < 10 {
+			time.Sleep(10 * time.Millisecond)
+		}
+		shown, took := r.visitOf("INBOX")
+		if !slices.Contains(shown, mail(899)) || !slices.Contains(shown, mail(850)) || took > 11*time.Second {
+			t.Errorf("after %v %d messages, and not the newest ones", took, len(shown))
+		}
+		r.slowOld(0)
+		cancel()
+		<-ended
+		r.end()
+	})
 }
 
 func TestArrivals(t *testing.T) {

@@ -53,7 +53,7 @@ func (v visitOfPulled) run(t *testing.T) {
 		r.pair.old.deliver("INBOX", mail(i))
 	}
 	var examined atomic.Int32
-	r.pair.old.takes = func(op string) time.Duration {
+	r.pair.old.slow(func(op string) time.Duration {
 		switch op {
 		case "EXAMINE":
 			examined.Add(1)
@@ -62,7 +62,7 @@ func (v visitOfPulled) run(t *testing.T) {
 			return v.each
 		}
 		return 0
-	}
+	})
 	r.start(false)
 	ended := make(chan struct{})
 	go func() {
