@@ -31,15 +31,20 @@ func CountUnknown(ctx context.Context, old session.Source, st Ledgers, id store.
 		return 0, err
 	}
 	known := session.NewKnown(ledger, sel.Keys)
+	since := uint64(0) // have come since the folder was pulled
 	seen := map[imap.UID]bool{}
 	err = old.ListFlags(ctx, imap.UIDSet{imap.UIDRange{Start: 1, Stop: 0}}, func(m upstream.Message) error {
-		if _, again := known.Again[m.UID]; !seen[m.UID] && (again || !known.Has(m.UID)) {
+		switch _, again := known.Again[m.UID]; {
+		case seen[m.UID] || !again && known.Has(m.UID):
+		case sel.UIDValidity == row.Checkpoint.UIDValidity && m.UID >= row.Checkpoint.UIDNext && row.Checkpoint.UIDNext > 0:
+			since++
+		default:
 			n++
 		}
 		seen[m.UID] = true
 		return nil
 	})
-	return n - min(n, uint64(len(known.Stale))), err // numbered anew there, they can't be told apart
+	return since + n - min(n, uint64(len(known.Stale))), err // numbered anew there, they can't be told apart
 }
 
 // Identities are those of messages by header and size.
