@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -209,16 +210,29 @@ func TestChangedFoldersAreReportedBeforeTheClientLearns(t *testing.T) {
 // once nothing is copied into their folders, however their names are spelled; and what was
 // held is let go when the connection ends first.
 func TestFolderCommandsWaitForTheCopying(t *testing.T) {
-	for _, command := range []string{"CREATE F", "DELETE \"F\"", "RENAME F G", "DELETE {1+}\nF", "rename {1+}\nF {1+}\nG"} {
+	const silent = "RENAME F H" // at a server that doesn't answer what it was given last
+	for _, command := range []string{"CREATE F", "DELETE \"F\"", "RENAME F G", silent, "DELETE {1+}\nF", "rename {1+}\nF {1+}\nG"} {
 		t.Run(command, func(t *testing.T) {
-			g := newRig(t, nil)
-			rests := make(chan struct{})
+			g := newRig(t, func(g *rig, _ *entry) {
+				if command == silent {
+					g.srv.limits.changed = 100 * time.Millisecond
+				}
+			})
+			rests, heard := make(chan struct{}), make(chan struct{})
 			g.ferry.hold = func([]string) {
-				g.server.hears("a0 NOOP\n") // what came before is not held up
+				<-heard
 				g.server.hearsNothing()
 				close(rests)
 			}
+			hears := sync.OnceFunc(func() { close(heard) })
+			defer hears()
 			g.client.says("a0 NOOP\na1 " + command + "\n")
+			g.server.hears("a0 NOOP\n") // what came before is not held up
+			if command != silent {
+				g.server.says("a0 OK x\n")
+				g.client.hears("a0 OK x\n")
+			}
+			hears()
 			<-rests
 			g.server.hears("a1 " + command + "\n")
 			g.client.Close()
