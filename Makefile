@@ -46,7 +46,7 @@ test: export CGO_ENABLED = 1
 test: export MODEL_TIME = 20s
 test: deps lint
 	scripts/secrets.sh -race -vet=off -shuffle=on -p=$$((($$(nproc) * 3 + 1) / 2)) -timeout=20m $(SIGNING)
-	go test -race -vet=off -shuffle=on -p $$((($$(nproc) * 3 + 1) / 2)) -timeout 20m ./syncer ./cmd/postferry ./upstream $$(go list ./... | grep -vxF "$$(go list $(SIGNING))")
+	go test -race -vet=off -shuffle=on -p $$((($$(nproc) * 3 + 1) / 2)) -timeout 20m ./syncer ./cmd/postferry ./admin/server $$(go list ./... | grep -vxF "$$(go list $(SIGNING))")
 	go test -vet=off -run 'Floods$$' ./upstream
 	scripts/fuzz.sh 15s Cost ./upstream
 

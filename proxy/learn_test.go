@@ -31,6 +31,7 @@ func openStore(t *testing.T) (store.Store, store.Account) {
 // TestLearningWritesOnlyThePassword: whatever others do with an account while its person
 // logs in with a changed password, before or after any step of that, is not undone.
 func TestLearningWritesOnlyThePassword(t *testing.T) {
+	t.Parallel()
 	other := store.Credentials{Login: "elsewhere", Password: "given"}
 	tests := map[string]struct {
 		write func(t *testing.T, st store.Store, id store.AccountID) error
@@ -76,6 +77,7 @@ func TestLearningWritesOnlyThePassword(t *testing.T) {
 // TestLearningKeepsCredentialsGivenMeanwhile: an administrator's credentials for the new
 // server stay, whether they come before, while or after somebody logs in with others.
 func TestLearningKeepsCredentialsGivenMeanwhile(t *testing.T) {
+	t.Parallel()
 	for _, given := range []store.Credentials{{Login: "changed", Password: "given"}, {Login: "both", Password: "same"}, {Login: "both", Password: "stale"}} {
 		for moment, more := 0, true; more; moment++ {
 			st, want := openStore(t)

@@ -47,6 +47,7 @@ const (
 )
 
 func TestLogins(t *testing.T) {
+	t.Parallel()
 	passwords := map[string]string{"j.new": "new pw", "changed": "mine", "both": "same", "solo@example.com": "pw \"x\\"}
 	tests := []struct {
 		name     string
@@ -256,9 +257,10 @@ func TestGuessingByLogin(t *testing.T) {
 // from an address and with a login name from which somebody is guessing. A recorded one that
 // turned out to be wrong is tried once.
 func TestRightPasswordPasses(t *testing.T) {
+	t.Parallel()
 	f := startFakeServer(t, map[string]string{"joe@example.com": "pw", "ann@example.com": "new"})
 	p := startProxy(t, f.config(), func(p *proxyRig) {
-		twice := admission.Bounds{Burst: 2, Interval: time.Hour, Patience: time.Second}
+		twice := admission.Bounds{Burst: 2, Interval: time.Hour, Patience: 100 * time.Millisecond}
 		p.guard = admission.NewGuard(40, twice, twice)
 		p.store.accounts["ann@example.com"] = known("old", "ann@example.com", "recorded")
 	})

@@ -272,6 +272,7 @@ m.logout()
 // TestClientsWithToken: curl and Python's imaplib, which sends no initial response, sign in with a token through the relay
 // at a real Dovecot, by both mechanisms. Another token is refused, and nobody hangs.
 func TestClientsWithToken(t *testing.T) {
+	t.Parallel()
 	introspection := startIntrospection(t, "t0ken", anna)
 	d := lab.StartDovecot(t, lab.DovecotOptions{Users: []lab.User{{Login: anna, Password: "pw"}}, Introspection: introspection})
 	d.Append(anna, "INBOX", lab.Generate(1, 3, 500)...)
