@@ -3,9 +3,12 @@ package proxy
 import (
 	"bufio"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -309,6 +312,63 @@ func TestClientsWithToken(t *testing.T) {
 				}
 			}
 		}
+	}
+	if strings.Contains(p.log.String(), "t0ken") {
+		t.Error("the token is in the log")
+	}
+}
+
+// mbsyncWithToken is a configuration of mbsync; PassCmd prints a token.
+const mbsyncWithToken = `
+FSync no
+
+IMAPAccount server
+Host 127.0.0.1
+Port %s
+User %s
+PassCmd "printf t0ken"
+SSLType None
+AuthMechs XOAUTH2
+
+IMAPStore far
+Account server
+
+MaildirStore near
+Path %[3]s/
+Inbox %[3]s/INBOX
+
+Channel all
+Far :far:
+Near :near:
+Sync Pull
+SyncState *
+`
+
+// TestMbsyncWithToken: mbsync signs in with what a program prints for a token, through the relay at a real Dovecot.
+func TestMbsyncWithToken(t *testing.T) {
+	t.Parallel()
+	plugin, ok := lab.FindUnpacked(t, "xoauth2", "usr/lib")
+	if !ok {
+		t.Fatal("SASL's plugin for XOAUTH2 is missing; scripts/lab-servers.sh unpacks it")
+	}
+	d := lab.StartDovecot(t, lab.DovecotOptions{Users: []lab.User{{Login: anna, Password: "pw"}}, Introspection: startIntrospection(t, "t0ken", anna)})
+	d.Append(anna, "INBOX", lab.Generate(1, 3, 500)...)
+	p := startProxy(t, d.Insecure(), func(p *proxyRig) {
+		p.limits.look = time.Hour
+		p.store.accounts[anna] = store.Account{ID: 7, Domain: "example.com", Login: anna, State: store.Active, New: store.Credentials{Login: anna}}
+	})
+	awaitOffers(t, p)
+	_, port, err := net.SplitHostPort(p.IMAPAddr().String())
+	dir := t.TempDir()
+	if err := errors.Join(err, os.WriteFile(dir+"/config", fmt.Appendf(nil, mbsyncWithToken, port, anna, dir+"/mail"), 0o600), os.Mkdir(dir+"/mail", 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	mbsync := exec.CommandContext(t.Context(), "mbsync", "-c", dir+"/config", "-a")
+	mbsync.Env = plugin.Env()
+	out, err := mbsync.CombinedOutput()
+	got, _ := filepath.Glob(dir + "/mail/INBOX/*/*") //nolint:errcheck // the pattern is well-formed
+	if err != nil || len(got) != 3 {
+		t.Errorf("%d messages, %v: %s", len(got), err, out)
 	}
 	if strings.Contains(p.log.String(), "t0ken") {
 		t.Error("the token is in the log")

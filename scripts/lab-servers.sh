@@ -3,8 +3,8 @@
 # copy between different servers. As packages they exclude Dovecot, so they are
 # not installed: nothing outside .cache changes. On Debian with apt-get; root
 # (or sudo) is needed only where apt has no lists yet or old ones. Does nothing
-# where both are there and find their libraries. lab-servers.sh relays does the same
-# with HAProxy and nginx.
+# where both are there and find their libraries. The same with a plugin of SASL for
+# mbsync. lab-servers.sh relays does the same with HAProxy and nginx.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cache=$PWD/.cache/servers
@@ -92,6 +92,10 @@ if ! usable "$cache/cyrus" "${cyrus[@]}"; then
 fi
 if ! usable "$cache/courier" "${courier[@]}"; then
 	unpack courier courier-imap courier-base courier-authlib gamin
+fi
+# With it mbsync signs in with a token; libsasl2-modules has no XOAUTH2.
+if ! compgen -G "$cache/xoauth2/usr/lib/*/sasl2/libkdexoauth2.so" >/dev/null; then
+	unpack xoauth2 libsasl2-modules-kdexoauth2
 fi
 for check in "cyrus ${cyrus[*]}" "courier ${courier[*]}"; do
 	read -r name programs <<<"$check"

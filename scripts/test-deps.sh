@@ -2,7 +2,7 @@
 # Installs what the tests need besides Go: Dovecot as a real old and new server,
 # mbsync, curl, offlineimap and Python as real clients, Chromium, a C compiler for the race detector,
 # strace, which shows what has reached the disk; and fetches axe-core (axe.sh)
-# and two more servers (lab-servers.sh).
+# and two more servers, and a plugin for mbsync (lab-servers.sh).
 # On Debian with apt-get, as root or through sudo; nothing is started or
 # enabled. Does nothing where everything is there already.
 set -euo pipefail

@@ -21,9 +21,12 @@ func FindUnpacked(tb testing.TB, name, program string) (Unpacked, bool) {
 // Path is where a file of the package is.
 func (u Unpacked) Path(name string) string { return u.path(name) }
 
+// Env makes programs find the package's libraries and SASL mechanisms.
+func (u Unpacked) Env() []string { return append(os.Environ(), u.env()...) }
+
 // Command runs a program of the package.
 func (u Unpacked) Command(program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(u.path(program), args...)
-	cmd.Env = append(os.Environ(), u.env()...)
+	cmd.Env = u.Env()
 	return cmd
 }
