@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"postferry/syncer/session"
@@ -42,42 +43,45 @@ func TestClientSearch(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t)
-			r.silent = true
-			r.pair.old.folders["INBOX"].next = session.ListWindow + 2 // too large to be asked for before it is listed
-			for i := range messages {
-				body := mail(i)
-				if slices.Contains(hits, i) {
-					body = hit(i)
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t)
+				r.silent = true
+				r.pair.old.folders["INBOX"].next = session.ListWindow + 2 // too large to be asked for before it is listed
+				for i := range messages {
+					body := mail(i)
+					if slices.Contains(hits, i) {
+						body = hit(i)
+					}
+					r.pair.old.deliver("INBOX", body)
 				}
-				r.pair.old.deliver("INBOX", body)
-			}
-			r.slowOld(10 * time.Millisecond)
-			r.start(false)
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-			defer cancel()
-			r.engine.Connected(ctx, r.account.ID)
-			defer r.engine.Disconnected(r.account.ID)
-			before(ctx, r)
-			for _, word := range []string{"needle-1", "needle"} {
-				r.engine.Search(ctx, r.account.ID, "INBOX", criteria(t, "TEXT "+word))
-				got := r.pair.new.bodies("INBOX")
-				for _, i := range hits {
-					if strings.Contains(hit(i), word) && !slices.Contains(got, hit(i)) {
-						t.Errorf("%s: message %d is not among %d", word, i, len(got))
+				r.slowOld(10 * time.Millisecond)
+				r.start(false)
+				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+				defer cancel()
+				r.engine.Connected(ctx, r.account.ID)
+				defer r.engine.Disconnected(r.account.ID)
+				before(ctx, r)
+				for _, word := range []string{"needle-1", "needle"} {
+					r.engine.Search(ctx, r.account.ID, "INBOX", criteria(t, "TEXT "+word))
+					got := r.pair.new.bodies("INBOX")
+					for _, i := range hits {
+						if strings.Contains(hit(i), word) && !slices.Contains(got, hit(i)) {
+							t.Errorf("%s: message %d is not among %d", word, i, len(got))
+						}
+					}
+					if len(got) > messages-100 || ctx.Err() != nil {
+						t.Errorf("%s: %d messages are there, %v", word, len(got), ctx.Err())
 					}
 				}
-				if len(got) > messages-100 || ctx.Err() != nil {
-					t.Errorf("%s: %d messages are there, %v", word, len(got), ctx.Err())
+				r.slowOld(0)
+				cancel()
+				r.sync()
+				all := sorted(r.pair.new.bodies("INBOX"))
+				if want := sorted(r.pair.old.bodies("INBOX")); !slices.Equal(all, want) {
+					t.Errorf("%d messages, want each of %d once", len(all), len(want))
 				}
-			}
-			r.slowOld(0)
-			cancel()
-			r.sync()
-			all := sorted(r.pair.new.bodies("INBOX"))
-			if want := sorted(r.pair.old.bodies("INBOX")); !slices.Equal(all, want) {
-				t.Errorf("%d messages, want each of %d once", len(all), len(want))
-			}
+				r.end()
+			})
 		})
 	}
 }
@@ -86,37 +90,40 @@ func TestClientSearch(t *testing.T) {
 // in a folder that is filled or not known, holds nobody up.
 func TestClientSearchIsBounded(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
-	r.silent = true
-	for i := range 1000 {
-		r.pair.old.deliver("INBOX", mail(i))
-	}
-	r.slowOld(20 * time.Millisecond) // so that only a bound by time would let more than 250 come
-	r.start(false)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	r.engine.Connected(ctx, r.account.ID)
-	defer r.engine.Disconnected(r.account.ID)
-	r.engine.Search(ctx, r.account.ID, "INBOX", criteria(t, "TEXT Message-ID"))
-	got := r.pair.new.bodies("INBOX")
-	if !slices.Contains(got, mail(999)) || !slices.Contains(got, mail(1000-100)) || len(got) > 500 {
-		t.Errorf("%d messages are there, and not the newest", len(got))
-	}
-	quick := func(what, mailbox, search string) {
-		t.Helper()
-		begun := time.Now()
-		r.engine.Search(ctx, r.account.ID, mailbox, criteria(t, search))
-		if took := time.Since(begun); took > 4*time.Second {
-			t.Errorf("%s holds up for %v", what, took)
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.silent = true
+		for i := range 1000 {
+			r.pair.old.deliver("INBOX", mail(i))
 		}
-	}
-	quick("what is refused", "INBOX", "FROM x TO y")
-	quick("an unknown folder", "Nowhere", "TEXT x")
-	r.slowOld(0)
-	r.sync()
-	searched := r.pair.old.count("SEARCH")
-	quick("a filled folder", "INBOX", "TEXT x")
-	if n := r.pair.old.count("SEARCH"); n != searched {
-		t.Error("a filled folder is searched on the old server")
-	}
+		r.slowOld(20 * time.Millisecond) // so that only a bound by time would let more than 250 come
+		r.start(false)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		r.engine.Connected(ctx, r.account.ID)
+		defer r.engine.Disconnected(r.account.ID)
+		r.engine.Search(ctx, r.account.ID, "INBOX", criteria(t, "TEXT Message-ID"))
+		got := r.pair.new.bodies("INBOX")
+		if !slices.Contains(got, mail(999)) || !slices.Contains(got, mail(1000-100)) || len(got) > 500 {
+			t.Errorf("%d messages are there, and not the newest", len(got))
+		}
+		quick := func(what, mailbox, search string) {
+			t.Helper()
+			begun := time.Now()
+			r.engine.Search(ctx, r.account.ID, mailbox, criteria(t, search))
+			if took := time.Since(begun); took > 4*time.Second {
+				t.Errorf("%s holds up for %v", what, took)
+			}
+		}
+		quick("what is refused", "INBOX", "FROM x TO y")
+		quick("an unknown folder", "Nowhere", "TEXT x")
+		r.slowOld(0)
+		r.sync()
+		searched := r.pair.old.count("SEARCH")
+		quick("a filled folder", "INBOX", "TEXT x")
+		if n := r.pair.old.count("SEARCH"); n != searched {
+			t.Error("a filled folder is searched on the old server")
+		}
+		r.end()
+	})
 }
