@@ -63,6 +63,7 @@ func planned(p report.AccountPlan, folder string) report.FolderPlan {
 
 // TestDryRun plans before, between and after passes.
 func TestDryRun(t *testing.T) {
+	t.Parallel()
 	m := startMove(t)
 	first := m.plan()
 	if !first.Fits() || len(first.Folders) != 3 {
@@ -137,6 +138,7 @@ plugin {
 
 // TestDryRunTooLarge: APPENDLIMIT (RFC 7889) is a limit on single messages.
 func TestDryRunTooLarge(t *testing.T) {
+	t.Parallel()
 	m := startMove(t)
 	m.old.FillMaildir(moverLogin, "INBOX.Groß", lab.Generate(8, 4, 200_000))
 	limited := lab.StartDovecot(t, lab.DovecotOptions{
@@ -151,6 +153,7 @@ func TestDryRunTooLarge(t *testing.T) {
 
 // TestDryRunProblem: who can't be planned for is told as such.
 func TestDryRunProblem(t *testing.T) {
+	t.Parallel()
 	m := startMove(t)
 	_, _, err := m.store.PutAccounts(t.Context(), []store.Account{{
 		Domain: "example.com", Login: moverLogin, Origin: store.Imported, State: store.Active,
@@ -166,6 +169,7 @@ func TestDryRunProblem(t *testing.T) {
 
 // TestPace is measured once there is something to measure.
 func TestPace(t *testing.T) {
+	t.Parallel()
 	m := startMove(t)
 	d := dryrun.DryRun{Config: &m.cfg, Store: m.store}
 	pace, err := d.Pace(t.Context())

@@ -17,6 +17,7 @@ import (
 // TestArchivedAtDovecot: of two messages in a folder with the special use \All one lies in INBOX
 // too. The other is copied to the archive, once, and plan, rows, summary and verification say so.
 func TestArchivedAtDovecot(t *testing.T) {
+	t.Parallel()
 	m := startMove(t)
 	both, lone := lab.Generate(1, 20, 800)[0], lab.Generate(9, 1, 900)[0]
 	m.old.FillMaildir(moverLogin, "INBOX.Alles", []lab.Msg{both, lone})
@@ -48,6 +49,7 @@ func TestArchivedAtDovecot(t *testing.T) {
 // TestArchivedBesideArchive: an old archive and all mail go to one folder. Verification sees what is
 // gone from it, doubled or only there, and knows that people move their mail.
 func TestArchivedBesideArchive(t *testing.T) {
+	t.Parallel()
 	m := startMove(t)
 	lone, old := lab.Generate(9, 4, 900), lab.Generate(8, 3, 900)
 	m.old.FillMaildir(moverLogin, "INBOX.Archive", old)
@@ -90,6 +92,7 @@ func TestArchivedBesideArchive(t *testing.T) {
 // TestLeftOutByRule: what a folder holds that the configuration leaves alone is told as a number, and is
 // nothing that verification doubts.
 func TestLeftOutByRule(t *testing.T) {
+	t.Parallel()
 	m := startMove(t)
 	m.cfg.Domains[0].Folders.Skip = []string{"Projekte/*"}
 	m.sync()

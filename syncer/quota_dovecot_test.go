@@ -30,6 +30,7 @@ plugin {
 // TestDovecotQuota: a mailbox on a real server gets full while it is filled. That
 // pauses the account; with room it goes on, and everything is there once.
 func TestDovecotQuota(t *testing.T) {
+	t.Parallel()
 	m := startRelocation(t, maildir, quotaOf("1M"))
 	c := m.old.Client(anna)
 	for _, msg := range lab.Generate(1, 60, 12_000) {
@@ -71,6 +72,7 @@ func TestDovecotQuota(t *testing.T) {
 
 // TestDovecotQuotaTooSmall: an account that can't fit is not begun.
 func TestDovecotQuotaTooSmall(t *testing.T) {
+	t.Parallel()
 	m := startRelocation(t, quotaOf("1G"), quotaOf("1M"))
 	c := m.old.Client(anna)
 	for _, msg := range lab.Generate(1, 3, 600_000) {

@@ -51,6 +51,7 @@ func TestServersRefuseNames(t *testing.T) {
 
 // TestDotsInNames: a new Dovecot with maildir and "/" between names refuses every name with a dot.
 func TestDotsInNames(t *testing.T) {
+	t.Parallel()
 	m := startRelocation(t, sdbox, dovecot("maildir", "/", ""))
 	c := m.old.Client(anna)
 	for i, name := range []string{"v2.0", "v2.0/beta.1", "v2.0/notes", "v2_0", "..x", "a.b & c, d+e", "Büro.alt", "empty.parent/child"} {

@@ -11,6 +11,7 @@ import (
 // TestServersRepairedBefore: of a message that Cyrus refuses, and that arrives late, a
 // repaired copy is looked for before one is made.
 func TestServersRepairedBefore(t *testing.T) {
+	t.Parallel()
 	m := startRelocation(t, maildir, cyrusUnix)
 	old, c := m.old.Client(anna), m.new.Client(anna)
 	give := func(subject string) lab.Msg {

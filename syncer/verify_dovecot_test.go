@@ -236,6 +236,7 @@ func crlf(data []byte) []byte {
 
 // TestVerifyClean: a clean move verifies clean, and verifying changes nothing.
 func TestVerifyClean(t *testing.T) {
+	t.Parallel()
 	m := startMove(t)
 	var real []lab.Msg
 	for _, sample := range lab.Messages(t) {
@@ -265,6 +266,7 @@ func TestVerifyClean(t *testing.T) {
 
 // TestVerifyBefore: nothing has been copied yet.
 func TestVerifyBefore(t *testing.T) {
+	t.Parallel()
 	m := startMove(t)
 	_, sums := m.verify(false)
 	if sums.Found[report.FolderMissing] != 1 || sums.Found[report.Missing] == 0 || sums.Same != 0 {
@@ -275,6 +277,7 @@ func TestVerifyBefore(t *testing.T) {
 // TestVerifyDamage damages one message after the other and wants just that to
 // be found.
 func TestVerifyDamage(t *testing.T) {
+	t.Parallel()
 	m := startMove(t)
 	m.sync()
 	before, _ := m.verify(false)
@@ -327,6 +330,7 @@ func TestVerifyDamage(t *testing.T) {
 
 // TestVerifyRepaired: what was altered on purpose is on record and no damage.
 func TestVerifyRepaired(t *testing.T) {
+	t.Parallel()
 	m := startMove(t)
 	m.sync()
 	before, _ := m.verify(false)
@@ -383,6 +387,7 @@ func (m *move) redate(folder string, uid imap.UID) string {
 // TestVerifyMissing: without a ledger, and where mail came after the pass,
 // what is not there is missing.
 func TestVerifyMissing(t *testing.T) {
+	t.Parallel()
 	m := startMove(t)
 	m.sync()
 	before, _ := m.verify(false)
@@ -393,6 +398,7 @@ func TestVerifyMissing(t *testing.T) {
 // TestVerifyBrokenLine: a connection that breaks once is made again; one that
 // always breaks makes the account unverified, never good.
 func TestVerifyBrokenLine(t *testing.T) {
+	t.Parallel()
 	m := startMove(t)
 	m.sync()
 	_, whole := m.verify(true)

@@ -36,6 +36,7 @@ func (m *move) put(f store.Folder) {
 // TestVerifyRows: a folder that its user renamed is found under its new name,
 // and one that its user deleted is no damage.
 func TestVerifyRows(t *testing.T) {
+	t.Parallel()
 	m := startMove(t)
 	m.sync()
 	before, clean := m.verify(false)
@@ -63,6 +64,7 @@ func TestVerifyRows(t *testing.T) {
 // TestVerifyQuarantine: what is missing because a server refuses it is damage
 // with a reason.
 func TestVerifyQuarantine(t *testing.T) {
+	t.Parallel()
 	m := startMove(t)
 	m.sync()
 	before, _ := m.verify(false)
