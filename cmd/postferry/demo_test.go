@@ -55,6 +55,7 @@ func (i *invitation) String() string {
 // TestDemoPage enters the page with what the demo prints, and sees accounts
 // there: some that move and some that wait.
 func TestDemoPage(t *testing.T) {
+	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
 	var out invitation
 	ended := make(chan error, 1)
@@ -80,7 +81,7 @@ func TestDemoPage(t *testing.T) {
 	}
 	said := entry.FindStringSubmatch(out.String())
 	api := loginPage(t, said[1], said[2], said[3])
-	for limit := time.Now().Add(20 * time.Second); ; <-time.After(20 * time.Millisecond) {
+	for limit := time.Now().Add(patience); ; <-time.After(20 * time.Millisecond) {
 		var d pageDomain
 		api.get("/domains/example.org", &d)
 		if d.Totals.Waiting == 2 && d.Totals.Running > 0 && d.Totals.Copied > 0 {

@@ -47,6 +47,7 @@ const firstShown = 50
 // how long its owner waits: nearby, and with the old server 100 ms away. make select does it with
 // large folders.
 func TestFirstSelect(t *testing.T) {
+	t.Parallel()
 	folders := os.Getenv(selectVariable)
 	if folders == "" {
 		folders = "500,300:mdbox"
