@@ -180,3 +180,38 @@ func TestLeftOutOfListingAfterInterruption(t *testing.T) {
 	}
 	r.has("INBOX", mails(0, 5)...)
 }
+
+// TestOlderLedgerOfAnAcceptedMailbox: the new server has numbered INBOX anew, more was copied, the ledger is put back to an earlier state, and a person says
+// that the mailbox, of which hardly anything is known by then, is the right one. What was copied since is recognised.
+func TestOlderLedgerOfAnAcceptedMailbox(t *testing.T) {
+	t.Parallel()
+	r := newRigIn(t, inMemory(t))
+	r.pair.old.add("Work")
+	r.pair.old.deliver("INBOX", mail(0))
+	r.pair.new.deliver("INBOX", mail(0))
+	for n := range 4 {
+		r.pair.old.deliver("Work", mail(10+n))
+	}
+	r.start(false)
+	r.copies(4)
+	putBack := r.keepLedger("INBOX")
+	r.pair.new.mu.Lock()
+	delete(r.pair.new.folders, "Work")
+	r.pair.new.mu.Unlock()
+	r.pair.new.renumber("INBOX")
+	for n := range 3 {
+		r.pair.old.deliver("INBOX", mail(1+n))
+	}
+	r.sync()
+	r.stop()
+	putBack()
+	r.start(false)
+	if res := r.sync(); res.Problem == nil || res.Problem.Kind != store.OtherMailbox {
+		t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+	}
+	if err := r.engine.DecideMailbox(t.Context(), r.account.ID, report.MailboxAccept); err != nil {
+		t.Fatal(err)
+	}
+	r.sync()
+	r.has("INBOX", mails(0, 4)...)
+}

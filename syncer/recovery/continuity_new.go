@@ -21,7 +21,7 @@ func (n *Numbers) checkNew(ctx context.Context) error {
 	switch v := n.folder.Row.Checkpoint.NewUIDValidity; {
 	case v == 0 && n.folder.First() && len(n.folder.Known.Entries)+len(n.folder.Known.Stale) > 0 && n.folder.Selected.Early == nil && n.newWentBack() == "":
 		return n.lookThrough(ctx) // after an interruption no checkpoint says how it was numbered
-	case v != 0 && v != n.folder.Target.UIDValidity && !n.folder.First():
+	case v != 0 && v != n.folder.Target.UIDValidity && !n.folder.First(), n.unnumbered():
 		return n.lookThrough(ctx)
 	}
 	if n.knowsNothing() {
@@ -75,6 +75,14 @@ func (n *Numbers) knowsNothing() bool {
 	cp, k := n.folder.Row.Checkpoint, n.folder.Known
 	return cp.NewUIDValidity == 0 && !n.folder.First() && !n.folder.Fleeting && len(k.Entries)+k.Before+len(k.Stale) == 0 &&
 		n.folder.Target.Messages > 0 && n.folder.Selected.UIDNext > max(cp.UIDNext, 1)
+}
+
+// unnumbered tells whether there is mail to copy and no checkpoint that tells what has come to the new folder since, though its ledger has copies: a person
+// has accepted the mailbox, and the ledger may be an earlier state of itself.
+func (n *Numbers) unnumbered() bool {
+	cp := n.folder.Row.Checkpoint
+	return cp.NewUIDValidity == 0 && !n.folder.First() && !n.folder.Fleeting && n.folder.Selected.UIDNext > max(cp.UIDNext, 1) &&
+		slices.ContainsFunc(n.folder.Ledger.Entries, func(e store.Entry) bool { return e.UID != 0 })
 }
 
 // unshown tells whether there is mail to copy and no copy that would show whether the new folder's UIDs are those that the
