@@ -89,3 +89,45 @@ func (r *allMailRig) doubt(folder, fate string) (free func()) {
 		}
 	}
 }
+
+// TestLeftOutWhileAllMailIsLookedThrough: one answer of the old server lacks a message while all mail is looked through. What lies in another folder does
+// not go to the archive because of that.
+func TestLeftOutWhileAllMailIsLookedThrough(t *testing.T) {
+	for name, rigOf := range allMailRigs {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for nth, more := 1, true; more; nth++ {
+				for _, item := range []int{1, 2, 3} {
+					r := rigOf(t)
+					r.silent = true
+					for n := range 3 {
+						r.arrives(n, "INBOX")
+					}
+					r.arrives(5, "Work")
+					r.arrives(7)
+					struck, left := "", nth
+					r.pair.old.fail(func(step string) error {
+						if !slices.Contains(tellsMessages, step) {
+							return nil
+						}
+						if left--; left != 0 {
+							return nil
+						}
+						struck = step
+						return omitError(item)
+					})
+					r.start(false)
+					r.sync()
+					r.pair.old.fail(noFault)
+					r.aDayLater()
+					r.sync()
+					if got := r.pair.new.bodies("Archive"); !slices.Equal(got, []string{mail(7)}) {
+						t.Errorf("answer %d (%s) lacked item %d: the archive has %q", nth, struck, item, got)
+					}
+					more = struck != ""
+					r.stop()
+				}
+			}
+		})
+	}
+}

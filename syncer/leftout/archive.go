@@ -99,15 +99,54 @@ func (j *ArchiveJudge) unknown(msgs []upstream.Message, want map[imap.UID]messag
 func identify(ctx context.Context, s headerSession, msgs []upstream.Message) (map[imap.UID]message.Wanted, error) {
 	want := make(map[imap.UID]message.Wanted, len(msgs))
 	for _, part := range session.Chunks(session.SetOfMessages(msgs), session.ListWindow) {
-		err := s.Headers(ctx, part, func(m upstream.Message, header []byte) error {
-			want[m.UID] = message.Wanted{Fingerprint: message.Fingerprint(header, m.Size), Size: m.Size}
-			return nil
-		})
+		err := headersOf(ctx, s, part, func(uid imap.UID, id message.Wanted) { want[uid] = id })
 		if err != nil {
 			return nil, err
 		}
 	}
 	return want, nil
+}
+
+// headersOf tells what the messages of a bounded set can be recognised by. What an answer lacks is asked for once more: otherwise a message would
+// count as one that lies in no other folder.
+func headersOf(ctx context.Context, s headerSession, set imap.UIDSet, take func(imap.UID, message.Wanted)) error {
+	var told []imap.UID
+	ask := func(set imap.UIDSet) error {
+		return s.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+			told = append(told, m.UID)
+			take(m.UID, message.Wanted{Fingerprint: message.Fingerprint(header, m.Size), Size: m.Size})
+			return nil
+		})
+	}
+	if err := ask(set); err != nil {
+		return err
+	}
+	if rest := without(set, told); len(rest) > 0 {
+		return ask(rest)
+	}
+	return nil
+}
+
+// without is a bounded set without some UIDs.
+func without(set imap.UIDSet, uids []imap.UID) (rest imap.UIDSet) {
+	slices.Sort(uids)
+	for _, r := range set {
+		from := r.Start
+		at, _ := slices.BinarySearch(uids, from)
+		for _, uid := range uids[at:] {
+			if uid > r.Stop {
+				break
+			}
+			if uid > from {
+				rest.AddRange(from, uid-1)
+			}
+			from = uid + 1
+		}
+		if from <= r.Stop {
+			rest.AddRange(from, r.Stop)
+		}
+	}
+	return rest
 }
 
 // prepare reads the ledgers of the other folders.
@@ -247,13 +286,30 @@ func uidsOf(cp store.Checkpoint, keys []store.Key) (set imap.UIDSet) {
 
 // readIdentities tells those of messages of an old folder.
 func readIdentities(ctx context.Context, s headerSession, folder string, set imap.UIDSet, take func(imap.UID, message.Wanted)) error {
-	if _, err := s.Open(ctx, folder, session.OpenWith{}); err != nil {
+	f, err := s.Open(ctx, folder, session.OpenWith{})
+	if err != nil {
 		return err
+	}
+	if f.UIDNext > 1 {
+		return headersOf(ctx, s, below(set, f.UIDNext), take)
 	}
 	return s.Headers(ctx, set, func(m upstream.Message, header []byte) error {
 		take(m.UID, message.Wanted{Fingerprint: message.Fingerprint(header, m.Size), Size: m.Size})
 		return nil
 	})
+}
+
+// below is what a set has of the UIDs below UIDNEXT.
+func below(set imap.UIDSet, next imap.UID) (bounded imap.UIDSet) {
+	for _, r := range set {
+		if r.Stop == 0 || r.Stop >= next {
+			r.Stop = next - 1
+		}
+		if r.Start <= r.Stop {
+			bounded.AddRange(r.Start, r.Stop)
+		}
+	}
+	return bounded
 }
 
 // Lone are the folder's messages from a UID on that lie in no other. The session has
