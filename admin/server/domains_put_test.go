@@ -24,13 +24,25 @@ var domainFields = map[string]any{
 	"old": "pop3://elsewhere.example:1110", "new": "imap://other.example:1143", "old_fingerprint": otherPin, "new_fingerprint": otherPin,
 	"enrol": false, "old_public_only": true, "old_tls": "1.2", "old_ca": "", "new_ca": "", "way_back": true,
 	"folders": admin.FolderRules{Skip: []string{"Spam"}, Rename: map[string]string{"Sent Items": "Sent"}, CopyShared: true}, "limits": admin.LimitRules{MessagesPerSecond: 7},
+	"recipients": []admin.RecipientInput{{To: "post@a.example", Language: "de"}},
 }
 
 // fieldsOf are the values of a domain as it is, by their names.
 func fieldsOf(d *admin.DomainView) map[string]any {
 	return map[string]any{"old": d.Old.URL, "new": d.New.URL, "old_fingerprint": d.Old.Fingerprint, "new_fingerprint": d.New.Fingerprint,
 		"enrol": d.Enrol, "old_public_only": d.Old.PublicOnly, "old_tls": d.Old.TLS, "folders": d.Folders, "limits": d.Limits,
-		"old_ca": d.Old.CA, "new_ca": d.New.CA, "way_back": d.WayBack}
+		"old_ca": d.Old.CA, "new_ca": d.New.CA, "way_back": d.WayBack, "recipients": recipientsOf(d)}
+}
+
+// recipientsOf are those of a domain that were not set in the configuration.
+func recipientsOf(d *admin.DomainView) []admin.RecipientInput {
+	all := []admin.RecipientInput{}
+	for _, r := range d.Recipients {
+		if !r.Fixed {
+			all = append(all, admin.RecipientInput{To: strings.Join(r.To, ", "), Language: r.Language})
+		}
+	}
+	return all
 }
 
 // authority is the certificate of one that nobody knows, PEM.
@@ -45,14 +57,16 @@ func authority(t *testing.T) string {
 
 // TestAbsentIsUnchanged: what a PUT doesn't say stays as it was, for every field.
 func TestAbsentIsUnchanged(t *testing.T) {
-	if n := reflect.TypeFor[admin.DomainInput]().NumField(); n != len(domainFields) {
+	const accepts = 1 // accept_swapped is about the request
+	if n := reflect.TypeFor[admin.DomainInput]().NumField() - accepts; n != len(domainFields) {
 		t.Fatalf("a domain has %d fields, the test knows %d", n, len(domainFields))
 	}
-	p := startPage(t)
+	p := startPage(t, func(opt *Options) { opt.Config.Notify.SMTP.Host = "mail.example" })
 	c := p.program("")
 	authority := authority(t)
 	whole := map[string]any{"old_ca": authority, "new_ca": authority, "way_back": false, "old": "imaps://old.example", "new": "imaps://new.example", "old_fingerprint": onePin, "new_fingerprint": onePin, "enrol": true, "old_public_only": false, "old_tls": "1.0",
-		"folders": admin.FolderRules{Skip: []string{"Trash"}, Rename: map[string]string{}}, "limits": admin.LimitRules{BytesPerSecond: 9000}}
+		"folders": admin.FolderRules{Skip: []string{"Trash"}, Rename: map[string]string{}}, "limits": admin.LimitRules{BytesPerSecond: 9000},
+		"recipients": []admin.RecipientInput{{To: "boss@a.example", Language: "en"}}}
 	for name, value := range domainFields {
 		var d admin.DomainView
 		c.want(200, "PUT", aDomain, whole, &d)
