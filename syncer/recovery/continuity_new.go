@@ -21,7 +21,7 @@ func (n *Numbers) checkNew(ctx context.Context) error {
 	switch v := n.folder.Row.Checkpoint.NewUIDValidity; {
 	case v == 0 && n.folder.First() && len(n.folder.Known.Entries)+len(n.folder.Known.Stale) > 0 && n.folder.Selected.Early == nil && n.newWentBack() == "":
 		return n.lookThrough(ctx) // after an interruption no checkpoint says how it was numbered
-	case v != 0 && v != n.folder.Target.UIDValidity && !n.folder.First(), n.unnumbered():
+	case v != 0 && v != n.folder.Target.UIDValidity && !n.folder.First():
 		return n.lookThrough(ctx)
 	}
 	if n.knowsNothing() {
@@ -56,6 +56,8 @@ func (n *Numbers) checkNew(ctx context.Context) error {
 	switch {
 	case seen != "":
 		return n.recogniseNew(ctx, seen)
+	case n.unnumbered():
+		return n.lookThrough(ctx)
 	case n.unshown():
 		found, err := n.copies.Newcomers(ctx, 1)
 		for _, c := range strangersTo(n.folder.Ledger, n.folder.Target.UIDValidity, found) {
