@@ -121,32 +121,10 @@ func headersOf(ctx context.Context, s headerSession, set imap.UIDSet, take func(
 	if err := ask(set); err != nil {
 		return err
 	}
-	if rest := without(set, told); len(rest) > 0 {
+	if rest := session.Without(set, told); len(rest) > 0 {
 		return ask(rest)
 	}
 	return nil
-}
-
-// without is a bounded set without some UIDs.
-func without(set imap.UIDSet, uids []imap.UID) (rest imap.UIDSet) {
-	slices.Sort(uids)
-	for _, r := range set {
-		from := r.Start
-		at, _ := slices.BinarySearch(uids, from)
-		for _, uid := range uids[at:] {
-			if uid > r.Stop {
-				break
-			}
-			if uid > from {
-				rest.AddRange(from, uid-1)
-			}
-			from = uid + 1
-		}
-		if from <= r.Stop {
-			rest.AddRange(from, r.Stop)
-		}
-	}
-	return rest
 }
 
 // prepare reads the ledgers of the other folders.

@@ -169,20 +169,15 @@ func (g *Sample) askAgain(ctx context.Context, s session.Target, name string, ne
 }
 
 // untold are the UIDs below UIDNEXT that messages since the checkpoint may have and none was told with.
-func (g *Sample) untold(next imap.UID) (rest imap.UIDSet) {
-	told := make([]imap.UID, 0, len(g.fresh)+1)
+func (g *Sample) untold(next imap.UID) imap.UIDSet {
+	if next <= g.From {
+		return nil
+	}
+	told := make([]imap.UID, 0, len(g.fresh))
 	for _, c := range g.fresh {
 		told = append(told, c.UID)
 	}
-	slices.Sort(told)
-	from := g.From
-	for _, uid := range append(told, next) {
-		if uid > from {
-			rest.AddRange(from, uid-1)
-		}
-		from = max(from, uid+1)
-	}
-	return rest
+	return session.Without(imap.UIDSet{imap.UIDRange{Start: g.From, Stop: next - 1}}, told)
 }
 
 // lookPlainly is lookAtNew after something could not be asked for together with it.
