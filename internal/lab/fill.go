@@ -30,7 +30,7 @@ func (d *Dovecot) FillMaildir(login, folder string, msgs []Msg) {
 			d.tb.Fatalf("lab: %v", err)
 		}
 	}
-	letters := d.keywordLetters(dir, msgs)
+	letters := keywordLetters(d, dir, msgs)
 	for _, m := range msgs {
 		if err := d.writeMail(dir, m, letters); err != nil {
 			d.tb.Fatalf("lab: %v", err)
@@ -110,7 +110,7 @@ func flagLetters(flags []imap.Flag, keywords map[imap.Flag]byte) string {
 
 // keywordLetters extends the folder's dovecot-keywords file ("0 name" for the
 // letter a, and so on) by the keywords of msgs and returns all letters.
-func (d *Dovecot) keywordLetters(dir string, msgs []Msg) map[imap.Flag]byte {
+func keywordLetters(d *Dovecot, dir string, msgs []Msg) map[imap.Flag]byte {
 	d.tb.Helper()
 	path := filepath.Join(dir, "dovecot-keywords")
 	data, err := os.ReadFile(path)
