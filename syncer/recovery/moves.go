@@ -3,6 +3,7 @@ package recovery
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"sync"
 
@@ -28,6 +29,7 @@ type Thin struct {
 	ID       store.FolderID
 	Old      string // its raw name there
 	Listed   bool   // it was there when the old server last told its folders
+	Pulled   bool   // it is copied, so that it is told and tried again if it doesn't open
 	Validity uint32 // UIDVALIDITY there when it was pulled last
 	AllMail  bool   // it has what lay in no other folder: if that is in another now, it is the same message
 }
@@ -169,18 +171,42 @@ func (mv *Moves) Enter(ctx context.Context, missing []upstream.Message) ([]upstr
 	if err != nil {
 		return nil, err
 	}
-	gone, err := mv.gone(ctx, mv.alike(want))
-	if err != nil || len(gone) == 0 {
+	gone, unseen, err := mv.gone(ctx, mv.alike(want))
+	if err != nil || len(gone)+len(unseen) == 0 {
 		return missing, err
 	}
 	left, err := mv.enterMoved(ctx, some, want, gone)
-	rest = append(rest, left...)
+	if err != nil {
+		return nil, err
+	}
+	rest = append(rest, mv.await(left, some, want, unseen)...)
 	slices.SortFunc(rest, func(a, b upstream.Message) int { return cmp.Compare(a.UID, b.UID) })
 	return rest, err
 }
 
-// gone are those lines whose messages are not on the old server any more.
-func (mv *Moves) gone(ctx context.Context, lines []movedLine) (gone []movedLine, err error) {
+// await has those of left wait that may be what lines stand for whose folders don't open now, and returns the others. want is what all can be recognised by.
+func (mv *Moves) await(left, all []upstream.Message, want []message.Wanted, unseen []movedLine) (rest []upstream.Message) {
+	open := map[message.Wanted]int{}
+	for _, l := range unseen {
+		open[l.Wanted]++
+	}
+	is := make(map[imap.UID]message.Wanted, len(all))
+	for i, m := range all {
+		is[m.UID] = want[i]
+	}
+	for _, m := range left {
+		if w := is[m.UID]; open[w] > 0 {
+			open[w]--
+			mv.Waiting = append(mv.Waiting, m.UID)
+		} else {
+			rest = append(rest, m)
+		}
+	}
+	return rest
+}
+
+// gone are those lines whose messages are not on the old server any more; unseen are those of folders that don't open at the moment.
+func (mv *Moves) gone(ctx context.Context, lines []movedLine) (gone, unseen []movedLine, err error) {
 	opened := false
 	for _, s := range mv.all() {
 		some := slices.DeleteFunc(slices.Clone(lines), func(l movedLine) bool { return l.Folder != s.ID })
@@ -196,15 +222,19 @@ func (mv *Moves) gone(ctx context.Context, lines []movedLine) (gone []movedLine,
 			opened = true
 			there, err = mv.presentIn(ctx, s, some)
 		}
+		if errors.Is(err, errUnseen) {
+			unseen = append(unseen, some...)
+			continue
+		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		gone = append(gone, slices.DeleteFunc(some, func(l movedLine) bool { return there[l.Key] })...)
 	}
 	if !opened {
-		return gone, nil
+		return gone, unseen, nil
 	}
-	return gone, mv.OpenAgain(ctx)
+	return gone, unseen, mv.OpenAgain(ctx)
 }
 
 // present tells which lines' keys belong to messages of the open folder that are there.
@@ -228,15 +258,20 @@ func (mv *Moves) present(ctx context.Context, ring session.Keyring, lines []move
 	})
 }
 
+// errUnseen is a folder that does not open although it is listed: nobody knows what is in it.
+var errUnseen = errors.New("the folder does not open")
+
 // presentIn is present for another folder. One that is not listed any more and does not open is gone, with
-// all that was in it; of one that does not open although it is listed everything counts as there. In one with
-// another UIDVALIDITY, which may be another folder with its name, the messages are looked for.
+// all that was in it. Of one that does not open although it is listed it is errUnseen, as that is told and tried again; if it isn't pulled any
+// more, everything counts as there. In one with another UIDVALIDITY, which may be another folder with its name, the messages are looked for.
 func (mv *Moves) presentIn(ctx context.Context, s Thin, lines []movedLine) (map[store.Key]bool, error) {
 	f, err := mv.Old.Open(ctx, s.Old, session.OpenWith{})
 	refused := link.ClassOf(err) == link.Refused
 	switch {
 	case refused && !s.Listed:
 		return nil, nil
+	case refused && s.Pulled:
+		return nil, errUnseen
 	case refused:
 		return keysOf(lines), nil
 	case err != nil:

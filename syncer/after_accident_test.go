@@ -3,8 +3,9 @@ package syncer
 import (
 	"fmt"
 	"slices"
-	"sync/atomic"
 	"testing"
+
+	"github.com/emersion/go-imap/v2"
 
 	"postferry/store"
 )
@@ -137,9 +138,58 @@ var accidentsBefore = map[string]func(r *rig){
 // leftOut has the nth answer of a pass that tells of messages lack an item, and tells whether there was that many.
 func leftOut(t *testing.T, of func(*rig) *fakeServer, accident func(*rig), nth, item int) bool {
 	t.Helper()
+	left := nth
+	at := passAfter(t, of, accident, true, func(step string) error {
+		if !slices.Contains(tellsMessages, step) {
+			return nil
+		}
+		if left--; left != 0 {
+			return nil
+		}
+		return omitError(item)
+	})
+	return at != ""
+}
+
+// TestTroubleAfterAccident: the connection is lost, or the server refuses something, at any step of the pass after something has befallen the mailbox. Nothing is
+// copied twice, and nothing is lost.
+func TestTroubleAfterAccident(t *testing.T) {
+	refuse := func(step string) error {
+		if step == "-APPEND" {
+			return lostError(step) // who refuses has not stored it
+		}
+		return refusedError(step, imap.ResponseCodeInUse)
+	}
+	for name, accident := range accidentsBefore {
+		for side, of := range map[string]func(*rig) *fakeServer{
+			"old": func(r *rig) *fakeServer { return r.pair.old }, "new": func(r *rig) *fakeServer { return r.pair.new },
+		} {
+			for kind, trouble := range map[string]func(string) error{"lost": lostError, "refused": refuse} {
+				t.Run(fmt.Sprintf("%s, %s server, %s", name, side, kind), func(t *testing.T) {
+					t.Parallel()
+					for nth, more := 1, true; more; nth++ {
+						left := nth
+						more = passAfter(t, of, accident, nth%2 == 0, func(step string) error {
+							if left--; left != 0 {
+								return nil
+							}
+							return trouble(step)
+						}) != ""
+					}
+				})
+			}
+		}
+	}
+}
+
+// passAfter makes a pass after an accident in which a server fails as fault says, and then others, after which everything must be there once. It tells
+// at which step it failed.
+func passAfter(t *testing.T, of func(*rig) *fakeServer, accident func(*rig), uidplus bool, fault func(string) error) (at string) {
+	t.Helper()
 	r := newRigIn(t, inMemory(t))
 	defer func() { r.stop() }()
 	r.silent = true
+	r.pair.new.uidplus = uidplus
 	for n := range 5 {
 		r.pair.old.deliver("INBOX", mail(n))
 	}
@@ -151,17 +201,12 @@ func leftOut(t *testing.T, of func(*rig) *fakeServer, accident func(*rig), nth, 
 		r.pair.old.deliver("INBOX", mail(20+n))
 		all = append(all, mail(20+n))
 	}
-	var at atomic.Value
-	left := nth
 	of(r).fail(func(step string) error {
-		if !slices.Contains(tellsMessages, step) {
-			return nil
+		err := fault(step)
+		if err != nil {
+			at = step
 		}
-		if left--; left != 0 {
-			return nil
-		}
-		at.Store(step)
-		return omitError(item)
+		return err
 	})
 	r.sync()
 	of(r).fail(noFault)
@@ -171,7 +216,7 @@ func leftOut(t *testing.T, of func(*rig) *fakeServer, accident func(*rig), nth, 
 	}
 	got := sorted(slices.Concat(r.pair.new.bodies("INBOX"), r.pair.new.bodies("Work"), r.pair.new.bodies("Projects")))
 	if !slices.Equal(got, sorted(all)) {
-		t.Errorf("answer %d (%v) lacked item %d: %d messages, want %d: %q", nth, at.Load(), item, len(got), len(all), got)
+		t.Errorf("after trouble at %s: %d messages, want %d: %q", at, len(got), len(all), got)
 	}
-	return at.Load() != nil
+	return at
 }
