@@ -160,7 +160,7 @@ func (c *caller) sendForm(values url.Values, changes map[string]string) (status 
 // TestFormKeepsTheRest: saving the form changes what the person has changed in it and
 // nothing else, whatever the API has set before or meanwhile.
 func TestFormKeepsTheRest(t *testing.T) {
-	p := startPage(t)
+	p := startPage(t, func(opt *Options) { opt.Config.Notify.SMTP.Host = "mail.example" })
 	c := p.program("")
 	b := p.admin("root", "")
 	starts := []map[string]any{
@@ -172,6 +172,7 @@ func TestFormKeepsTheRest(t *testing.T) {
 		start["folders"] = admin.FolderRules{Skip: []string{"Old"}, Rename: map[string]string{"A": "B"}, CopyViews: true}
 		start["limits"] = admin.LimitRules{MessagesPerSecond: 3, Connections: new(uint64(2))}
 		start["old_ca"], start["new_ca"], start["way_back"] = "", "", false
+		start["recipients"] = []admin.RecipientInput{}
 	}
 	starts[0]["old_ca"], starts[0]["new_ca"] = authority(t), authority(t)
 	changes := []struct {
