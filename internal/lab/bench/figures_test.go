@@ -145,7 +145,12 @@ func ask(b *testing.B, url, token string) (f figure, err error) {
 func judgeFigures(b *testing.B, seen []figure) {
 	b.Helper()
 	last := seen[len(seen)-1]
-	last = seen[slices.IndexFunc(seen, func(f figure) bool { return f.Totals.Copied == last.Totals.Copied })] // passes end a little later
+	// Passes end a little after the last message, and begin with logins.
+	copying := seen[:1+slices.IndexFunc(seen, func(f figure) bool { return f.Totals.Copied == last.Totals.Copied })]
+	if begun := slices.IndexFunc(copying, func(f figure) bool { return f.Totals.Copied > 0 }); begun > 0 {
+		copying = copying[begun-1:]
+	}
+	last = copying[len(copying)-1]
 	var took []time.Duration
 	off := map[string][]float64{}
 	for _, f := range seen {
@@ -155,7 +160,7 @@ func judgeFigures(b *testing.B, seen []figure) {
 			continue
 		}
 		off["share"] = append(off["share"], math.Abs(float64(f.Totals.Copied)/float64(f.Totals.Messages)/done-1))
-		if rate := trueRate(seen, f.at); rate > 0 {
+		if rate := trueRate(copying, f.at); rate > 0 {
 			off["speed"] = append(off["speed"], math.Abs(f.Totals.PerSecond/rate-1))
 		}
 		off["remaining time"] = append(off["remaining time"], remainingOff(f, last.at.Sub(f.at)))
