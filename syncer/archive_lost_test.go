@@ -17,18 +17,7 @@ func TestArchivedThenLost(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, put back, restarted: %v", name, restarted), func(t *testing.T) {
 				t.Parallel()
 				r := rigOf(t)
-				r.silent = true
-				r.arrives(1, "INBOX")
-				r.arrives(2, "Work")
-				r.arrives(7)
-				r.start(false)
-				r.pass(3)
-				putBack := r.pair.new.keep("Work")
-				r.arrives(5, "Work")
-				r.pass(1)
-				r.pair.old.remove("Work", mail(5))
-				r.pass(0)
-				putBack()
+				r.archivedThenPutBack()
 				if restarted {
 					r.stop()
 					r.start(false)
@@ -42,18 +31,7 @@ func TestArchivedThenLost(t *testing.T) {
 		t.Run(name+", numbered anew, tried again", func(t *testing.T) {
 			t.Parallel()
 			r := rigOf(t)
-			r.silent = true
-			r.arrives(1, "INBOX")
-			r.arrives(2, "Work")
-			r.arrives(7)
-			r.start(false)
-			r.pass(3)
-			putBack := r.pair.new.keep("Work")
-			r.arrives(5, "Work")
-			r.pass(1)
-			r.pair.old.remove("Work", mail(5))
-			r.pass(0)
-			putBack()
+			r.archivedThenPutBack()
 			r.pair.new.renumber("Work")
 			r.pass(0)
 			row := r.folderRow("Work")
@@ -97,4 +75,21 @@ func TestArchivedThenLost(t *testing.T) {
 			r.pass(0)
 		})
 	}
+}
+
+// archivedThenPutBack copies a message from Work, archives it at the old server, and puts Work back at the new one to before it was copied.
+func (r *allMailRig) archivedThenPutBack() {
+	r.t.Helper()
+	r.silent = true
+	r.arrives(1, "INBOX")
+	r.arrives(2, "Work")
+	r.arrives(7)
+	r.start(false)
+	r.pass(3)
+	putBack := r.pair.new.keep("Work")
+	r.arrives(5, "Work")
+	r.pass(1)
+	r.pair.old.remove("Work", mail(5))
+	r.pass(0)
+	putBack()
 }
