@@ -160,7 +160,7 @@ func (r *Reader) listMissing(ctx context.Context, from, to imap.UID) (told []ups
 		if listed++; listed > listMost {
 			return errDense
 		}
-		if to-from < gapsMost {
+		if to-from < gapsMost || r.Archive != nil {
 			seen[m.UID] = true
 		}
 		if !r.Known.Has(m.UID) {
