@@ -29,11 +29,14 @@ type meterSample struct {
 	messages, octets uint64
 }
 
-// add takes in how far a domain is, and returns the speed since meterSpan ago; known is false
-// for as long as too little has been seen.
+// add takes in how far a domain is, and returns the speed since meterSpan ago, or since the first message came if that is later; known is
+// false for as long as too little has been seen.
 func (m *meter) add(s meterSample) (messages, octets float64, known bool) {
 	if n := len(m.samples); n > 0 && (s.at.Sub(m.samples[n-1].at) > meterGap || s.messages < m.samples[n-1].messages) {
 		m.samples = nil
+	}
+	if len(m.samples) == 1 && m.samples[0].messages == s.messages {
+		m.samples = nil // servers are still logged in to, or the transfer was not begun
 	}
 	m.samples = append(m.samples, s)
 	for len(m.samples) > 2 && s.at.Sub(m.samples[1].at) >= meterSpan {
@@ -50,6 +53,9 @@ func (m *meter) add(s meterSample) (messages, octets float64, known bool) {
 // measure completes sums with the speed of the whole and the time that the rest takes at that speed.
 func (t *Totals) measure(m *meter, now time.Time) {
 	done := t.Copied + t.Quarantined
+	if t.Running == 0 {
+		m.samples = nil // the next run may be faster or slower
+	}
 	messages, octets, known := m.add(meterSample{now, done, t.Octets})
 	if !known || t.Running == 0 || messages == 0 { // what accounts tell of themselves says more of one large message
 		return

@@ -50,6 +50,27 @@ func TestManySmallAccounts(t *testing.T) {
 	}
 }
 
+// TestSpeedFromTheFirstMessage: somebody looks at the page before the transfer is begun, while it is and while servers are logged in to, and again
+// at a second run. The speed is that at which messages come.
+func TestSpeedFromTheFirstMessage(t *testing.T) {
+	const perSecond, waits, copies = 100, 15, 4
+	var m meter
+	at := time.Unix(1_000_000, 0)
+	copied := uint64(0)
+	for run := range 2 {
+		for second := range waits + copies {
+			total := Totals{Messages: 10_000, Copied: copied, Running: min(second/10, 1)}
+			total.measure(&m, at)
+			if n := second - waits; n < 0 && total.MessagesPerSecond != 0 || n > 1 && total.MessagesPerSecond != perSecond {
+				t.Errorf("run %d, second %d: %v a second, want %d", run, second, total.MessagesPerSecond, perSecond)
+			}
+			if at = at.Add(time.Second); second >= waits-1 {
+				copied += perSecond
+			}
+		}
+	}
+}
+
 func remaining(t Totals) string {
 	if t.RemainingSeconds == nil {
 		return "nothing known"
@@ -102,7 +123,8 @@ func TestMeterBeginsAnew(t *testing.T) {
 	}{
 		{0, 1000, false, 0}, {500 * time.Millisecond, 1100, false, 0}, {2 * time.Second, 1200, true, 100},
 		{meterGap + 3*time.Second, 9000, false, 0}, {meterGap + 5*time.Second, 9100, true, 50},
-		{meterGap + 6*time.Second, 100, false, 0}, {meterGap + 8*time.Second, 100, true, 0},
+		{meterGap + 6*time.Second, 100, false, 0}, {meterGap + 8*time.Second, 100, false, 0},
+		{meterGap + 9*time.Second, 150, true, 50},
 	} {
 		rate, _, known := m.add(meterSample{at: at.Add(tt.after), messages: tt.messages})
 		if known != tt.known || rate != tt.rate {
