@@ -128,17 +128,17 @@ func (t *Teller) page(domain string) string {
 func (t *Teller) addressed(to *config.Recipient, event Event, d data) []letter {
 	var all []letter
 	for _, address := range to.To {
-		all = append(all, letter{ID: rand.Text(), To: address, Subject: d.Subject, Text: d.Text, Next: t.Now()})
+		all = append(all, letter{ID: rand.Text(), To: address, Subject: d.Subject, Text: d.Text, Next: time.Now()})
 	}
 	if to.Webhook == "" {
 		return all
 	}
-	body, err := json.Marshal(posted{Type: event, Timestamp: t.Now().UTC(), Data: d})
+	body, err := json.Marshal(posted{Type: event, Timestamp: time.Now().UTC(), Data: d})
 	if err != nil {
 		t.Log.Error().Err(err).Str("event", string(event)).Msg("a webhook's message could not be written")
 		return all
 	}
-	return append(all, letter{ID: rand.Text(), To: hookMark(to.Webhook), Hook: true, Text: string(body), Next: t.Now()})
+	return append(all, letter{ID: rand.Text(), To: hookMark(to.Webhook), Hook: true, Text: string(body), Next: time.Now()})
 }
 
 // testLetters are a message that tries whether somebody can be told.

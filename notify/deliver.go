@@ -42,7 +42,7 @@ func (t *Teller) Deliver(ctx context.Context) {
 		for _, id := range idsOf(r.Letters) {
 			at := slices.IndexFunc(r.Letters, func(l letter) bool { return l.ID == id })
 			l := r.Letters[at]
-			if l.Next.After(t.Now()) || mailDown && !l.Hook {
+			if l.Next.After(time.Now()) || mailDown && !l.Hook {
 				continue
 			}
 			f := t.deliver(ctx, &l)
@@ -101,11 +101,11 @@ func (t *Teller) settle(l *letter, when time.Time, k key, f *failure) bool {
 		return true
 	}
 	l.Attempts++
-	if f.final || t.Now().Sub(when) > giveUp {
+	if f.final || time.Since(when) > giveUp {
 		line.Msg("somebody could not be told, and it is not tried again")
 		return true
 	}
-	l.Next = t.Now().Add(min(firstPause<<min(l.Attempts-1, 10), longestPause))
+	l.Next = time.Now().Add(min(firstPause<<min(l.Attempts-1, 10), longestPause))
 	line.Time("retry", l.Next).Msg("somebody could not be told; it is tried again")
 	return false
 }

@@ -75,7 +75,7 @@ func (t *Teller) tellOf(ctx context.Context, told map[key]*record, recipients []
 		news = append([]key{{domain: m.Domain, event: seen}}, news...)
 	}
 	for _, k := range news {
-		r := &record{When: t.Now(), Accounts: m.Figures.Accounts}
+		r := &record{When: time.Now(), Accounts: m.Figures.Accounts}
 		if k.event != seen && !(first && k.event == Finished) { // what ended before anybody looked is no news
 			for _, to := range recipients {
 				r.Letters = append(r.Letters, t.letters(to, k, m)...)
@@ -113,7 +113,7 @@ func (t *Teller) news(told map[key]*record, m *move) (news []key) {
 		}
 	case Copied:
 		r, later := told[k], told[key{domain: m.Domain, event: Settled}]
-		if r == nil && later == nil || r != nil && r.Accounts < m.Figures.Accounts && t.Now().Sub(r.When) >= again {
+		if r == nil && later == nil || r != nil && r.Accounts < m.Figures.Accounts && time.Since(r.When) >= again {
 			news = append(news, k)
 		}
 	}
@@ -121,8 +121,8 @@ func (t *Teller) news(told map[key]*record, m *move) (news []key) {
 		c := &m.causes[i]
 		k := key{m.Domain, Trouble, c.key()}
 		r := told[k]
-		fresh := r == nil || !r.Gone.IsZero() && t.Now().Sub(r.When) >= again
-		if fresh && t.Now().Sub(c.problem.Since) >= settleTime {
+		fresh := r == nil || !r.Gone.IsZero() && time.Since(r.When) >= again
+		if fresh && time.Since(c.problem.Since) >= settleTime {
 			news = append(news, k)
 		}
 	}
@@ -152,8 +152,8 @@ func (t *Teller) noteGone(ctx context.Context, told map[key]*record, m *move) er
 		there := slices.ContainsFunc(m.causes, func(c cause) bool { return c.key() == k.cause })
 		switch {
 		case !there && r.Gone.IsZero():
-			r.Gone = t.Now()
-		case there && !r.Gone.IsZero() && t.Now().Sub(r.When) < again:
+			r.Gone = time.Now()
+		case there && !r.Gone.IsZero() && time.Since(r.When) < again:
 			r.Gone = time.Time{} // people know
 		default:
 			continue
@@ -176,7 +176,7 @@ func (t *Teller) digest(ctx context.Context, told map[key]*record, recipients []
 	if last != nil && !last.When.Before(due) {
 		return nil
 	}
-	r := &record{When: t.Now()}
+	r := &record{When: time.Now()}
 	if last != nil { // the first is that of tomorrow
 		for _, to := range recipients {
 			r.Letters = append(r.Letters, t.digestLetters(to, moves)...)
@@ -188,7 +188,7 @@ func (t *Teller) digest(ctx context.Context, told map[key]*record, recipients []
 
 // digestTime is when the newest digest was due.
 func (t *Teller) digestTime() time.Time {
-	now := t.Now().Local()
+	now := time.Now().Local()
 	hour, minute := int(t.Config.Notify.Digest/time.Hour), int(t.Config.Notify.Digest%time.Hour/time.Minute)
 	at := time.Date(now.Year(), now.Month(), now.Day(), hour, minute, 0, 0, time.Local)
 	if at.After(now) {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/wneessen/go-mail"
 
@@ -52,7 +53,7 @@ func (t *Teller) message(s *config.SMTP, l *letter) (*mail.Msg, error) {
 	}
 	_, host, _ := strings.Cut(s.From, "@")
 	m.SetMessageIDWithValue(l.ID + "@" + host)
-	m.SetDateWithValue(t.Now())
+	m.SetDateWithValue(time.Now())
 	m.SetGenHeader("Auto-Submitted", "auto-generated")
 	m.Subject(l.Subject)
 	m.SetBodyString(mail.TypeTextPlain, l.Text)

@@ -44,7 +44,6 @@ type Teller struct {
 	Guide  Guide
 	Words  func(language string) Words
 	Log    zerolog.Logger
-	Now    func() time.Time // time.Now
 }
 
 const (
@@ -124,7 +123,7 @@ func (t *Teller) move(ctx context.Context, domain string) (move, error) {
 // prune removes what was told of domains that are gone, and of trouble that is long past.
 func (t *Teller) prune(ctx context.Context, told map[key]*record, known map[string]bool) (err error) {
 	for k, r := range told {
-		past := !r.Gone.IsZero() && t.Now().Sub(r.Gone) > keepGone && len(r.Letters) == 0
+		past := !r.Gone.IsZero() && time.Since(r.Gone) > keepGone && len(r.Letters) == 0
 		if past || !known[k.domain] {
 			err = errors.Join(err, t.Store.DeleteNotice(ctx, store.Notice{Domain: k.domain, Event: string(k.event), Cause: k.cause}))
 		}

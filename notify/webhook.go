@@ -65,7 +65,7 @@ func (t *Teller) post(ctx context.Context, r *config.Recipient, l *letter) *fail
 }
 
 func (t *Teller) request(ctx context.Context, r *config.Recipient, l *letter) (*http.Request, error) {
-	now := t.Now()
+	now := time.Now()
 	signer, err := signerOf(r.WebhookSecret)
 	if err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	webhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
@@ -23,7 +24,7 @@ import (
 
 const hookSecret = "hush-0123456789-0123456789"
 
-// receiver takes what is posted, and answers with the next of its statuses.
+// receiver takes what is posted, and answers with the next of its statuses. It stands outside of bubbles, as a postOffice does.
 type receiver struct {
 	*httptest.Server
 	mu      sync.Mutex
@@ -71,7 +72,6 @@ func TestWebhookIsSigned(t *testing.T) {
 	} {
 		r := newReceiver(t)
 		w := newWorld(t, config.Notify{Digest: config.NoDigest, Recipients: []config.Recipient{{Language: "en", Webhook: r.url(), WebhookSecret: secret.Text(s.secret)}}})
-		w.clock = time.Now()
 		w.is(stage.Copied, stage.Met)
 		w.look()
 		if r.count() != 1 {
@@ -108,24 +108,26 @@ func TestWebhookIsTriedAgain(t *testing.T) {
 		"at once": {nil, 1}, "an error": {[]int{500, 404}, 3}, "a redirection": {[]int{307, 302}, 3}, "gone": {[]int{410}, 1},
 	} {
 		r := newReceiver(t, tt.answers...)
-		w := newWorld(t, config.Notify{Digest: config.NoDigest, Recipients: []config.Recipient{{Language: "en", Webhook: r.url(), WebhookSecret: hookSecret}}})
-		w.is(stage.Copied, stage.Met)
-		for range 5 {
-			w.look()
-			w.open()
-			w.clock = w.clock.Add(time.Hour)
-		}
-		if r.count() != tt.posts || len(w.letters()) > 0 {
-			t.Errorf("%s: %d posts, want %d; left %v", name, r.count(), tt.posts, w.letters())
-		}
-		for _, h := range r.headers {
-			if h.Get("webhook-id") != r.headers[0].Get("webhook-id") {
-				t.Errorf("%s: another ID", name)
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, config.Notify{Digest: config.NoDigest, Recipients: []config.Recipient{{Language: "en", Webhook: r.url(), WebhookSecret: hookSecret}}})
+			w.is(stage.Copied, stage.Met)
+			for range 5 {
+				w.look()
+				w.open()
+				time.Sleep(time.Hour)
 			}
-		}
-		if hasSecret(w.log.String()) {
-			t.Errorf("%s: log %s", name, w.log.String())
-		}
+			if r.count() != tt.posts || len(w.letters()) > 0 {
+				t.Errorf("%s: %d posts, want %d; left %v", name, r.count(), tt.posts, w.letters())
+			}
+			for _, h := range r.headers {
+				if h.Get("webhook-id") != r.headers[0].Get("webhook-id") {
+					t.Errorf("%s: another ID", name)
+				}
+			}
+			if hasSecret(w.log.String()) {
+				t.Errorf("%s: log %s", name, w.log.String())
+			}
+		})
 	}
 }
 

@@ -31,13 +31,12 @@ const (
 	password = "correct-horse-battery"
 )
 
-// world is a teller with a state, a guide that says what a test wants, and a clock.
+// world is a teller with a state, and a guide that says what a test wants.
 type world struct {
 	*Teller
 	t     *testing.T
 	dir   string
 	state *bolt.Store
-	clock time.Time
 	log   bytes.Buffer
 	at    stage.Assessment // what the guide says of the domain
 }
@@ -48,8 +47,8 @@ func newWorld(t *testing.T, n config.Notify) *world {
 	cfg.Notify = n
 	cfg.Admin.PublicURL = "https://move.example.com"
 	cfg.Directory = config.NewDirectory([]config.Domain{{Name: domain}})
-	w := &world{t: t, dir: t.TempDir(), clock: time.Date(2026, 11, 2, 12, 0, 0, 0, time.Local)}
-	w.Teller = &Teller{Config: &cfg, Guide: w, Words: func(language string) Words { return tongue(language) }, Now: func() time.Time { return w.clock }}
+	w := &world{t: t, dir: t.TempDir()}
+	w.Teller = &Teller{Config: &cfg, Guide: w, Words: func(language string) Words { return tongue(language) }}
 	w.Log = zerolog.New(&w.log)
 	w.is(stage.Copying, stage.Open)
 	w.open()
@@ -133,7 +132,7 @@ func (tongue) Problem(p *store.Problem) (string, string) {
 	return p.Summary.String(), "advice for " + string(p.Kind)
 }
 
-// post office is a server that takes e-mail.
+// postOffice is a server that takes e-mail. It stands outside of bubbles, and time in them waits for what it answers.
 type postOffice struct {
 	config.SMTP
 	mu    sync.Mutex
@@ -266,6 +265,11 @@ func (p *postOffice) setFails(fails func(string) error) {
 // hasSecret tells whether a text has a secret of these tests.
 func hasSecret(text string) bool {
 	return strings.Contains(text, password) || strings.Contains(text, "hush") || strings.Contains(text, strconv.Quote(password))
+}
+
+// untilNoon lets time pass, in a bubble, until it is noon where digests are sent.
+func untilNoon() {
+	time.Sleep(time.Until(time.Date(2000, 1, 3, 12, 0, 0, 0, time.Local)))
 }
 
 // contextFor ends soon.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
@@ -25,7 +24,7 @@ func newTeller(cfg *config.Config, st notify.Store, guide *lifecycle.Guide, log 
 	if err != nil {
 		return nil, err
 	}
-	return &notify.Teller{Config: cfg, Store: st, Guide: guide, Log: log, Now: time.Now,
+	return &notify.Teller{Config: cfg, Store: st, Guide: guide, Log: log,
 		Words: func(language string) notify.Words { return speaker.In(language) }}, nil
 }
 
