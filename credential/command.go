@@ -49,7 +49,7 @@ func (t *tenant) command(ctx context.Context, login string) (token, error) {
 	if err != nil {
 		return token{}, t.commandFault(err)
 	}
-	return newToken(secret, t.keeper.opt.Clock(), life), nil
+	return newToken(secret, life), nil
 }
 
 func (t *tenant) commandFault(err error) *Error {

@@ -65,7 +65,7 @@ func (t *tenant) askOnce(ctx context.Context, r request) (*oauth2.Token, error) 
 		form[name] = values
 	}
 	if r.assert != nil {
-		assertion, err := r.assert(t.keeper.opt.Clock().Add(t.keeper.ahead(host)))
+		assertion, err := r.assert(time.Now().Add(t.keeper.ahead(host)))
 		if err != nil {
 			return nil, t.fault(store.ApplicationRefused, host, err).ofTenant()
 		}
@@ -94,7 +94,7 @@ func (t *tenant) tokenOf(got *oauth2.Token) token {
 	if !got.Expiry.IsZero() {
 		life = time.Until(got.Expiry)
 	}
-	return newToken(store.Secret(got.AccessToken), t.keeper.opt.Clock(), life)
+	return newToken(store.Secret(got.AccessToken), life)
 }
 
 // ahead is how much a provider's clock is ahead of ours, as far as is known.
@@ -120,7 +120,7 @@ func (t *tenant) learnClock(e *Error) {
 	k := t.keeper
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	ahead := theirs.Sub(k.opt.Clock())
+	ahead := time.Until(theirs)
 	if diff := (ahead - k.skew[e.Host]).Abs(); diff < clockMatters {
 		return
 	}

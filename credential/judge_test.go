@@ -56,7 +56,7 @@ func TestJudge(t *testing.T) {
 			w := newWorld(t)
 			w.serve(t, tt.method == config.Google)
 			server := w.signIn(tt.method, nil)
-			since := w.clock.now()
+			since := time.Now()
 			in, err := w.SignIn(t.Context(), server, "anna@contoso.example")
 			if err != nil {
 				t.Fatal(err)
@@ -96,35 +96,37 @@ func TestTokenEndsEarly(t *testing.T) {
 	w := newWorld(t)
 	w.serve(t, false)
 	server := w.signIn(config.Microsoft, nil)
-	first, err := w.SignIn(t.Context(), server, "anna@contoso.example")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.clock.move(time.Minute)
-	since, no := w.clock.now(), refusal("AUTHENTICATE failed.", link.Fix, true)
-	for _, login := range []string{"anna@contoso.example", "bert@contoso.example"} {
-		if again, _ := w.Judge(server, login, first, since, no); !again {
-			t.Errorf("%s: no other token is tried", login)
+	inTime(t, 0, func(t *testing.T) {
+		first, err := w.SignIn(t.Context(), server, "anna@contoso.example")
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	second, err := w.SignIn(t.Context(), server, "anna@contoso.example")
-	if err != nil || second.Secret == first.Secret || w.microsoft.Issued() != 2 {
-		t.Fatalf("%v, %d tokens", err, w.microsoft.Issued())
-	}
-	// It was fetched for this attempt: now it is a problem.
-	if again, err := w.Judge(server, "anna@contoso.example", second, since, no); again || kindOf(err) != store.PrincipalMissing {
-		t.Errorf("again %v, %v", again, err)
-	}
-	// For a later attempt within the next seconds it may be the token, but no other one is fetched.
-	w.clock.move(time.Second)
-	again, err := w.Judge(server, "bert@contoso.example", second, w.clock.now(), no)
-	if e, _ := errors.AsType[*Error](err); again || e == nil || e.Lasting {
-		t.Errorf("again %v, %v", again, err)
-	}
-	w.clock.move(10 * time.Second)
-	if again, _ := w.Judge(server, "bert@contoso.example", second, w.clock.now(), no); !again {
-		t.Error("no other token is tried later")
-	}
+		time.Sleep(time.Minute)
+		since, no := time.Now(), refusal("AUTHENTICATE failed.", link.Fix, true)
+		for _, login := range []string{"anna@contoso.example", "bert@contoso.example"} {
+			if again, _ := w.Judge(server, login, first, since, no); !again {
+				t.Errorf("%s: no other token is tried", login)
+			}
+		}
+		second, err := w.SignIn(t.Context(), server, "anna@contoso.example")
+		if err != nil || second.Secret == first.Secret || w.microsoft.Issued() != 2 {
+			t.Fatalf("%v, %d tokens", err, w.microsoft.Issued())
+		}
+		// It was fetched for this attempt: now it is a problem.
+		if again, err := w.Judge(server, "anna@contoso.example", second, since, no); again || kindOf(err) != store.PrincipalMissing {
+			t.Errorf("again %v, %v", again, err)
+		}
+		// For a later attempt within the next seconds it may be the token, but no other one is fetched.
+		time.Sleep(time.Second)
+		again, err := w.Judge(server, "bert@contoso.example", second, time.Now(), no)
+		if e, _ := errors.AsType[*Error](err); again || e == nil || e.Lasting {
+			t.Errorf("again %v, %v", again, err)
+		}
+		time.Sleep(10 * time.Second)
+		if again, _ := w.Judge(server, "bert@contoso.example", second, time.Now(), no); !again {
+			t.Error("no other token is tried later")
+		}
+	})
 }
 
 // TestToldOnce: what is wrong with all mailboxes is told once, and once that it is over.
@@ -132,28 +134,30 @@ func TestToldOnce(t *testing.T) {
 	w := newWorld(t)
 	w.serve(t, false)
 	server := w.signIn(config.Microsoft, func(in *config.SignIn) { in.Secret = "other" })
-	for range 20 {
-		if _, err := w.SignIn(t.Context(), server, "anna@contoso.example"); kindOf(err) != store.ApplicationRefused {
+	inTime(t, 0, func(t *testing.T) {
+		for range 20 {
+			if _, err := w.SignIn(t.Context(), server, "anna@contoso.example"); kindOf(err) != store.ApplicationRefused {
+				t.Fatal(err)
+			}
+		}
+		w.microsoft.Apps[0].Secret = "other"
+		time.Sleep(10 * time.Minute)
+		in, err := w.SignIn(t.Context(), server, "anna@contoso.example")
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	w.microsoft.Apps[0].Secret = "other"
-	w.clock.move(10 * time.Minute)
-	in, err := w.SignIn(t.Context(), server, "anna@contoso.example")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.Judge(server, "anna@contoso.example", in, w.clock.now(), nil); err != nil || w.Problem(domain, store.OldSide) != nil {
-		t.Error(err)
-	}
-	var lines int
-	for _, c := range w.log.Bytes() {
-		if c == '\n' {
-			lines++
+		if _, err := w.Judge(server, "anna@contoso.example", in, time.Now(), nil); err != nil || w.Problem(domain, store.OldSide) != nil {
+			t.Error(err)
 		}
-	}
-	if lines != 2 {
-		t.Errorf("told %d times:\n%s", lines, &w.log)
-	}
-	w.wantSilence(t, nil)
+		var lines int
+		for _, c := range w.log.Bytes() {
+			if c == '\n' {
+				lines++
+			}
+		}
+		if lines != 2 {
+			t.Errorf("told %d times:\n%s", lines, &w.log)
+		}
+		w.wantSilence(t, nil)
+	})
 }

@@ -30,7 +30,6 @@ type Options struct {
 	// Client asks providers; nil for one that asks each within a bound. Outside is the one for servers whose
 	// chooser must not reach this machine and its networks (config.Server.PublicOnly).
 	Client, Outside *http.Client
-	Clock           func() time.Time // nil for time.Now
 }
 
 // Keeper knows what to sign in with. It is safe for concurrent use.
@@ -52,9 +51,6 @@ func New(opt Options) *Keeper {
 	}
 	if opt.Outside == nil {
 		opt.Outside = newClient(true)
-	}
-	if opt.Clock == nil {
-		opt.Clock = time.Now
 	}
 	return &Keeper{opt: opt, tenants: map[tenantKey]*tenant{}, skew: map[string]time.Duration{}, places: map[string]endpoints{}}
 }
@@ -141,7 +137,7 @@ func (t *tenant) source(login string) *source {
 	defer t.mu.Unlock()
 	s := t.sources[subject]
 	if s == nil {
-		s = &source{clock: t.keeper.opt.Clock, fetch: func(ctx context.Context) (token, error) { return t.fetch(ctx, login) }}
+		s = &source{fetch: func(ctx context.Context) (token, error) { return t.fetch(ctx, login) }}
 		t.sources[subject] = s
 	}
 	return s

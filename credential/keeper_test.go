@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -26,28 +27,20 @@ import (
 
 const domain = "contoso.example"
 
-// clock is a time that tests move.
-type clock struct {
-	mu  sync.Mutex
-	off time.Duration
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return time.Now().Add(c.off)
-}
-
-func (c *clock) move(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.off += d
+// inTime does something in a bubble whose clock differs from the one outside by so much when it begins. Providers stand
+// outside: what passes in the bubble has not passed for them.
+func inTime(t *testing.T, off time.Duration, do func(t *testing.T)) {
+	t.Helper()
+	begin := time.Now().Add(off)
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(begin))
+		do(t)
+	})
 }
 
 // world is a Keeper with what it asks.
 type world struct {
 	*Keeper
-	clock     clock
 	log       bytes.Buffer
 	consents  consents
 	microsoft *clouds.Microsoft
@@ -83,7 +76,7 @@ func certificate(t *testing.T) (der []byte, text string) {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{}
-	w.Keeper = New(Options{Consents: &w.consents, Log: zerolog.New(&w.log), Clock: w.clock.now})
+	w.Keeper = New(Options{Consents: &w.consents, Log: zerolog.New(&w.log)})
 	people := []clouds.Mailbox{{Address: "anna@contoso.example"}, {Address: "bert@contoso.example"}, {Address: "gone@contoso.example", Suspended: true}}
 	der, text := certificate(t)
 	w.pem = text
@@ -211,6 +204,7 @@ func TestGrants(t *testing.T) {
 		google bool
 		change func(w *world, in *config.SignIn)
 		login  string
+		off    time.Duration     // how much the clock here is ahead of the provider's
 		kind   store.ProblemKind // "" for a token
 		tenant bool
 	}{
@@ -228,17 +222,15 @@ func TestGrants(t *testing.T) {
 		{name: "throttled", method: config.Microsoft, change: func(w *world, _ *config.SignIn) { w.microsoft.Throttle(9, time.Minute) }, kind: store.TokenUnavailable, tenant: true},
 		{name: "down", method: config.Microsoft, change: func(w *world, _ *config.SignIn) { w.microsoft.SetDown(true) }, kind: store.TokenUnavailable, tenant: true},
 		{name: "not there", method: config.Microsoft, change: func(_ *world, in *config.SignIn) { in.Issuer = "http://127.0.0.1:1" }, kind: store.TokenUnavailable, tenant: true},
-		{name: "clock ten minutes slow", method: config.Microsoft, change: func(w *world, in *config.SignIn) {
-			w.clock.move(-20 * time.Minute)
+		{name: "clock twenty minutes slow", method: config.Microsoft, off: -20 * time.Minute, change: func(w *world, in *config.SignIn) {
 			in.ClientID, in.Secret = "signed", store.Secret(w.pem)
 		}},
-		{name: "clock ten minutes fast", method: config.Microsoft, change: func(w *world, in *config.SignIn) {
-			w.clock.move(10 * time.Minute)
+		{name: "clock ten minutes fast", method: config.Microsoft, off: 10 * time.Minute, change: func(w *world, in *config.SignIn) {
 			in.ClientID, in.Secret = "signed", store.Secret(w.pem)
 		}},
 
 		{name: "service account", method: config.Google, google: true},
-		{name: "service account, clock wrong", method: config.Google, google: true, change: func(w *world, _ *config.SignIn) { w.clock.move(10 * time.Minute) }},
+		{name: "service account, clock wrong", method: config.Google, google: true, off: 10 * time.Minute},
 		{name: "no delegation", method: config.Google, google: true, change: func(w *world, _ *config.SignIn) { w.google.Accounts[0].Delegated = nil }, kind: store.DelegationMissing, tenant: true},
 		{name: "delegated something else", method: config.Google, google: true, change: func(_ *world, in *config.SignIn) { in.Scope = clouds.ScopeUsers }, kind: store.DelegationMissing, tenant: true},
 		{name: "no such account", method: config.Google, google: true, change: func(w *world, _ *config.SignIn) { w.google.Accounts = nil }, kind: store.ApplicationRefused, tenant: true},
@@ -276,20 +268,22 @@ func TestGrants(t *testing.T) {
 			if login == "" {
 				login = "anna@contoso.example"
 			}
-			got, err := w.SignIn(t.Context(), server, login)
-			if kind := kindOf(err); kind != tt.kind {
-				t.Fatalf("got %q (%v), want %q", kind, err, tt.kind)
-			}
-			if e, ok := errors.AsType[*Error](err); ok && e.Tenant != tt.tenant {
-				t.Errorf("of all mailboxes: %v", e.Tenant)
-			}
-			if err == nil && (got.Login != login || !got.Token || got.Secret == "") {
-				t.Errorf("got %+v", got)
-			}
-			if problem := w.Problem(domain, store.OldSide); (problem != nil) != tt.tenant {
-				t.Errorf("told of all mailboxes: %v", problem)
-			}
-			w.wantSilence(t, err)
+			inTime(t, tt.off, func(t *testing.T) {
+				got, err := w.SignIn(t.Context(), server, login)
+				if kind := kindOf(err); kind != tt.kind {
+					t.Fatalf("got %q (%v), want %q", kind, err, tt.kind)
+				}
+				if e, ok := errors.AsType[*Error](err); ok && e.Tenant != tt.tenant {
+					t.Errorf("of all mailboxes: %v", e.Tenant)
+				}
+				if err == nil && (got.Login != login || !got.Token || got.Secret == "") {
+					t.Errorf("got %+v", got)
+				}
+				if problem := w.Problem(domain, store.OldSide); (problem != nil) != tt.tenant {
+					t.Errorf("told of all mailboxes: %v", problem)
+				}
+				w.wantSilence(t, err)
+			})
 		})
 	}
 }
@@ -300,22 +294,24 @@ func TestThrottledUntil(t *testing.T) {
 	w.serve(t, false)
 	server := w.signIn(config.Microsoft, nil)
 	w.microsoft.Throttle(1, 100*time.Second)
-	_, err := w.SignIn(t.Context(), server, "anna@contoso.example")
-	e, ok := errors.AsType[*Error](err)
-	if !ok || e.Lasting || e.Retry.Sub(w.clock.now()) < 99*time.Second {
-		t.Fatalf("%+v", e)
-	}
-	w.clock.move(90 * time.Second)
-	if _, err := w.SignIn(t.Context(), server, "anna@contoso.example"); kindOf(err) != store.TokenUnavailable {
-		t.Errorf("asked too soon: %v", err)
-	}
-	w.clock.move(40 * time.Second)
-	if _, err := w.SignIn(t.Context(), server, "bert@contoso.example"); err != nil {
-		t.Error(err)
-	}
-	if n := strings.Count(w.log.String(), "signing in"); n != 1 {
-		t.Errorf("told %d times:\n%s", n, &w.log)
-	}
+	inTime(t, 0, func(t *testing.T) {
+		_, err := w.SignIn(t.Context(), server, "anna@contoso.example")
+		e, ok := errors.AsType[*Error](err)
+		if !ok || e.Lasting || time.Until(e.Retry) < 99*time.Second {
+			t.Fatalf("%+v", e)
+		}
+		time.Sleep(90 * time.Second)
+		if _, err := w.SignIn(t.Context(), server, "anna@contoso.example"); kindOf(err) != store.TokenUnavailable {
+			t.Errorf("asked too soon: %v", err)
+		}
+		time.Sleep(40 * time.Second)
+		if _, err := w.SignIn(t.Context(), server, "bert@contoso.example"); err != nil {
+			t.Error(err)
+		}
+		if n := strings.Count(w.log.String(), "signing in"); n != 1 {
+			t.Errorf("told %d times:\n%s", n, &w.log)
+		}
+	})
 }
 
 // TestOneFetchForAll: however many connections wait, a token is fetched once; of an application for
@@ -347,9 +343,9 @@ func TestOneFetchForAll(t *testing.T) {
 func TestFetchGivenUp(t *testing.T) {
 	started, finish := make(chan struct{}), make(chan struct{})
 	calls := 0
-	s := &source{clock: time.Now, fetch: func(ctx context.Context) (token, error) {
+	s := &source{fetch: func(ctx context.Context) (token, error) {
 		if calls++; calls > 1 {
-			return newToken("second", time.Now(), time.Hour), nil
+			return newToken("second", time.Hour), nil
 		}
 		close(started)
 		<-finish
@@ -379,38 +375,40 @@ func TestRenewal(t *testing.T) {
 	w := newWorld(t)
 	w.serve(t, false)
 	server := w.signIn(config.Microsoft, nil)
-	fetch := func() store.Secret {
-		t.Helper()
-		in, err := w.SignIn(t.Context(), server, "anna@contoso.example")
-		if err != nil {
-			t.Fatal(err)
+	inTime(t, 0, func(t *testing.T) {
+		fetch := func() store.Secret {
+			t.Helper()
+			in, err := w.SignIn(t.Context(), server, "anna@contoso.example")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return in.Secret
 		}
-		return in.Secret
-	}
-	first := fetch()
-	w.clock.move(50 * time.Minute)
-	if fetch() != first {
-		t.Error("renewed ten minutes before its end")
-	}
-	w.clock.move(6 * time.Minute)
-	second := fetch()
-	if second == first {
-		t.Error("not renewed four minutes before its end")
-	}
-	w.microsoft.SetDown(true)
-	w.clock.move(57 * time.Minute)
-	if fetch() != second {
-		t.Error("a token that is good is not used while the provider is down")
-	}
-	w.clock.move(4 * time.Minute)
-	if _, err := w.SignIn(t.Context(), server, "anna@contoso.example"); kindOf(err) != store.TokenUnavailable {
-		t.Fatalf("after its end: %v", err)
-	}
-	w.microsoft.SetDown(false)
-	w.clock.move(10 * time.Minute)
-	if fetch() == second {
-		t.Error("the token that has ended again")
-	}
+		first := fetch()
+		time.Sleep(50 * time.Minute)
+		if fetch() != first {
+			t.Error("renewed ten minutes before its end")
+		}
+		time.Sleep(6 * time.Minute)
+		second := fetch()
+		if second == first {
+			t.Error("not renewed four minutes before its end")
+		}
+		w.microsoft.SetDown(true)
+		time.Sleep(57 * time.Minute)
+		if fetch() != second {
+			t.Error("a token that is good is not used while the provider is down")
+		}
+		time.Sleep(4 * time.Minute)
+		if _, err := w.SignIn(t.Context(), server, "anna@contoso.example"); kindOf(err) != store.TokenUnavailable {
+			t.Fatalf("after its end: %v", err)
+		}
+		w.microsoft.SetDown(false)
+		time.Sleep(10 * time.Minute)
+		if fetch() == second {
+			t.Error("the token that has ended again")
+		}
+	})
 }
 
 // TestRotation: the refresh token that comes with an access token is kept, and the one before is
@@ -420,25 +418,27 @@ func TestRotation(t *testing.T) {
 	w.serve(t, false)
 	server := w.signIn(config.Consent, nil)
 	w.consents.put("anna@contoso.example", store.Secret(refreshToken(t, w)), server.SignIn.Issuer, server.SignIn.ClientID)
-	before := w.consents.kept["anna@contoso.example"].Refresh
-	for range 3 {
-		if _, err := w.SignIn(t.Context(), server, "anna@contoso.example"); err != nil {
-			t.Fatal(err)
+	inTime(t, 0, func(t *testing.T) {
+		before := w.consents.kept["anna@contoso.example"].Refresh
+		for range 3 {
+			if _, err := w.SignIn(t.Context(), server, "anna@contoso.example"); err != nil {
+				t.Fatal(err)
+			}
+			now := w.consents.kept["anna@contoso.example"].Refresh
+			if now == before {
+				t.Error("the refresh token stays what it was")
+			}
+			before = now
+			time.Sleep(2 * time.Hour)
 		}
-		now := w.consents.kept["anna@contoso.example"].Refresh
-		if now == before {
-			t.Error("the refresh token stays what it was")
+		w.microsoft.Revoke("anna@contoso.example")
+		_, err := w.SignIn(t.Context(), server, "anna@contoso.example")
+		e, _ := errors.AsType[*Error](err)
+		if e == nil || e.Kind != store.ConsentRevoked || e.Tenant || !e.Lasting {
+			t.Errorf("%+v", err)
 		}
-		before = now
-		w.clock.move(2 * time.Hour)
-	}
-	w.microsoft.Revoke("anna@contoso.example")
-	_, err := w.SignIn(t.Context(), server, "anna@contoso.example")
-	e, _ := errors.AsType[*Error](err)
-	if e == nil || e.Kind != store.ConsentRevoked || e.Tenant || !e.Lasting {
-		t.Errorf("%+v", err)
-	}
-	w.wantSilence(t, err)
+		w.wantSilence(t, err)
+	})
 }
 
 // TestClouds: each of Microsoft's clouds has its own place for tokens.

@@ -72,7 +72,7 @@ func (t *tenant) refreshed(ctx context.Context, c store.Consent) (token, error) 
 	if err != nil {
 		return token{}, err
 	}
-	known, err := t.keeper.opt.Consents.SendConsent(ctx, c.Mailbox, c.Refresh, t.keeper.opt.Clock())
+	known, err := t.keeper.opt.Consents.SendConsent(ctx, c.Mailbox, c.Refresh, time.Now())
 	switch {
 	case err != nil:
 		return token{}, fmt.Errorf("a refresh token is not sent, as what came in its place could not be kept: %w", err)

@@ -60,7 +60,7 @@ func (o *once) open(t *testing.T) {
 }
 
 func (o *once) keeper(kept Consents) *Keeper {
-	return New(Options{Consents: kept, Log: o.shared, Clock: o.clock.now})
+	return New(Options{Consents: kept, Log: o.shared})
 }
 
 // again is the way to sign in as it is after the configuration has been read again.

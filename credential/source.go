@@ -23,12 +23,13 @@ const lifeUnknown = 5 * time.Minute
 
 // newToken makes a token that lasts for some time. It is renewed in the last fifth of that, at most
 // five minutes before its end, some sooner and some later, so that not all are renewed at once.
-func newToken(secret store.Secret, now time.Time, life time.Duration) token {
+func newToken(secret store.Secret, life time.Duration) token {
 	if life <= 0 {
 		life = lifeUnknown
 	}
 	early := min(life/5, 5*time.Minute)
 	early += rand.N(early/2 + 1)
+	now := time.Now()
 	return token{secret: secret, born: now, renew: now.Add(life - early), ends: now.Add(life)}
 }
 
@@ -38,7 +39,6 @@ const rethrow = 5 * time.Second
 // source has the token of one subject: an application, or one mailbox.
 type source struct {
 	fetch func(ctx context.Context) (token, error)
-	clock func() time.Time
 
 	mu       sync.Mutex
 	now      token         // the zero one if there is none
@@ -54,7 +54,7 @@ type source struct {
 func (s *source) token(ctx context.Context) (token, error) {
 	for {
 		s.mu.Lock()
-		now := s.clock()
+		now := time.Now()
 		good := s.now.secret != "" && now.Before(s.now.ends)
 		switch {
 		case good && now.Before(s.now.renew), good && s.fetching != nil, good && now.Before(s.until):
@@ -94,13 +94,13 @@ func (s *source) settle(ctx context.Context, t token, err error) (token, error) 
 		return token{}, ctx.Err()
 	}
 	s.failures++
-	s.until, s.cause = s.clock().Add(pauseAfter(s.failures, err)), err
+	s.until, s.cause = time.Now().Add(pauseAfter(s.failures, err)), err
 	if e, ok := errors.AsType[*Error](err); ok && !e.Lasting && e.Retry.IsZero() {
 		later := *e
 		later.Retry = s.until
 		s.cause = &later
 	}
-	if s.now.secret != "" && s.clock().Before(s.now.ends) {
+	if s.now.secret != "" && time.Now().Before(s.now.ends) {
 		return s.now, nil
 	}
 	return token{}, s.cause
@@ -137,7 +137,7 @@ func pauseAfter(failures int, err error) time.Duration {
 func (s *source) refused(secret store.Secret) (another bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.clock()
+	now := time.Now()
 	switch {
 	case s.now.secret != secret:
 		return true // somebody else was faster
