@@ -46,7 +46,7 @@ func startProvider(t *testing.T, lifetime time.Duration, logins ...string) *prov
 		p.People = append(p.People, clouds.Mailbox{Address: login})
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Date", p.now().UTC().Format(http.TimeFormat))
+		w.Header().Set("Date", time.Now().Add(p.Ahead).UTC().Format(http.TimeFormat))
 		if p.away.Load() && r.URL.Path == "/token" {
 			http.Error(w, "Service Unavailable", http.StatusServiceUnavailable)
 			return
@@ -61,14 +61,6 @@ func startProvider(t *testing.T, lifetime time.Duration, logins ...string) *prov
 	}
 	writeFile(t, p.keyFile, string(file))
 	return p
-}
-
-// now is the provider's time.
-func (p *provider) now() time.Time {
-	if p.Now != nil {
-		return p.Now()
-	}
-	return time.Now()
 }
 
 // startTokenPair starts two servers that take the provider's tokens. Postferry is told no password.
@@ -95,7 +87,7 @@ func TestTokens(t *testing.T) {
 	t.Parallel()
 	logins := []string{anna, "bert@example.com"}
 	g := startProvider(t, 3*time.Second, logins...)
-	g.Now = func() time.Time { return time.Now().Add(-10 * time.Minute) }
+	g.Ahead = -10 * time.Minute
 	p := startTokenPair(t, g, logins...)
 	for i, login := range logins {
 		p.old.FillMaildir(login, "INBOX", lab.Generate(uint64(i), 200, 6000))

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // graphMost is how many users a page has at most, graphUsual without $top
@@ -31,7 +32,7 @@ func graphError(code, text string) map[string]any {
 
 // graph serves the directory.
 func (m *Microsoft) graph(w http.ResponseWriter, r *http.Request, path string) {
-	g, ok := m.known(bearer(r), m.now())
+	g, ok := m.known(bearer(r), time.Now())
 	switch {
 	case bearer(r) == "":
 		graphRefusal(w, http.StatusUnauthorized, "InvalidAuthenticationToken", "Access token is empty.")

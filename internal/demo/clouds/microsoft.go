@@ -27,17 +27,9 @@ type Microsoft struct {
 	Domains  []string // names that stand for the tenant, too
 	Apps     []App
 	People   []Mailbox
-	Lifetime time.Duration    // of access tokens; 0 for an hour
-	PageMost int              // of the directory's pages; 0 for 999
-	Once     bool             // refresh tokens are good for once; one that is used again ends everything
-	Now      func() time.Time // nil for time.Now
-}
-
-func (m *Microsoft) now() time.Time {
-	if m.Now != nil {
-		return m.Now()
-	}
-	return time.Now()
+	Lifetime time.Duration // of access tokens; 0 for an hour
+	PageMost int           // of the directory's pages; 0 for 999
+	Once     bool          // refresh tokens are good for once; one that is used again ends everything
 }
 
 // TokenURL is where tokens come from, for a server at an address.
@@ -68,7 +60,7 @@ func (m *Microsoft) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case path == "introspect":
-		m.introspect(w, r, m.now())
+		m.introspect(w, r, time.Now())
 	case path == "devicelogin":
 		m.devicePage(w, r, consent{Service: "Microsoft", App: "The device", People: signIns(m.People)})
 	case strings.HasPrefix(path, "v1.0/"):
@@ -135,7 +127,7 @@ func resourceOf(scope string) (resource, name string) {
 // Allows tells what Exchange answers to a token that somebody shows for a mailbox.
 func (m *Microsoft) Allows(token, address string) error {
 	failed := &IMAPRefusal{Text: "AUTHENTICATE failed."}
-	g, ok := m.known(token, m.now())
+	g, ok := m.known(token, time.Now())
 	box, there := personOf(m.People, address)
 	switch {
 	case !ok || g.audience != mailResource:

@@ -56,7 +56,7 @@ func (m *Microsoft) checkAssertion(r *http.Request, app App, assertion string) *
 		return aad(900144, http.StatusBadRequest, "invalid_request", "The request body must contain the following parameter: 'client_assertion_type'.")
 	}
 	claims := jwt.RegisteredClaims{}
-	parser := jwt.NewParser(jwt.WithValidMethods([]string{"PS256", "RS256"}), jwt.WithExpirationRequired(), jwt.WithLeeway(skew), jwt.WithTimeFunc(m.now))
+	parser := jwt.NewParser(jwt.WithValidMethods([]string{"PS256", "RS256"}), jwt.WithExpirationRequired(), jwt.WithLeeway(skew))
 	_, err := parser.ParseWithClaims(assertion, &claims, func(t *jwt.Token) (any, error) { return keyFor(app, t.Header) })
 	invalid := func(number int, text string) *aadRefusal {
 		return aad(number, http.StatusUnauthorized, "invalid_client", text)

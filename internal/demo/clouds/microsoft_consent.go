@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
 // authorize is where a browser comes with what a client asks for (RFC 6749 section 4.1.1).
@@ -21,7 +22,7 @@ func (m *Microsoft) authorize(w http.ResponseWriter, r *http.Request) {
 	}
 	g, offline, no := m.mayAsk(r, app)
 	if no != nil {
-		sendBack(w, r, "error", no.code, "error_description", no.description(m.now().UTC().Format("2006-01-02 15:04:05Z")))
+		sendBack(w, r, "error", no.code, "error_description", no.description(time.Now().UTC().Format("2006-01-02 15:04:05Z")))
 		return
 	}
 	if r.Method != http.MethodPost {
@@ -33,7 +34,7 @@ func (m *Microsoft) authorize(w http.ResponseWriter, r *http.Request) {
 		sendBack(w, r, "error", "access_denied", "error_description", aad(65004, 0, "", "User declined to consent to access the app.").description(""))
 		return
 	}
-	sendBack(w, r, "code", m.keep(code{grant: g, redirect: r.FormValue("redirect_uri"), challenge: r.FormValue("code_challenge"), offline: offline, ends: m.now().Add(codeLife)}))
+	sendBack(w, r, "code", m.keep(code{grant: g, redirect: r.FormValue("redirect_uri"), challenge: r.FormValue("code_challenge"), offline: offline, ends: time.Now().Add(codeLife)}))
 }
 
 // mayAsk checks the rest of what a client asks for.
@@ -63,7 +64,7 @@ func (m *Microsoft) deviceCode(w http.ResponseWriter, r *http.Request) {
 		m.refuse(w, no)
 		return
 	}
-	device, user := m.await(device{grant: g, offline: offline, ends: m.now().Add(deviceLife)})
+	device, user := m.await(device{grant: g, offline: offline, ends: time.Now().Add(deviceLife)})
 	where := base(r) + "/devicelogin"
 	writeJSON(w, http.StatusOK, map[string]any{"device_code": device, "user_code": user, "verification_uri": where, "expires_in": int(deviceLife.Seconds()),
 		"interval": int(interval.Seconds()), "message": "To sign in, use a web browser to open the page " + where + " and enter the code " + user + " to authenticate."})

@@ -3,6 +3,7 @@ package clouds
 import (
 	"fmt"
 	"net/http"
+	"time"
 )
 
 // aadRefusal is what the sign-in service says no with.
@@ -23,7 +24,7 @@ func (a *aadRefusal) description(now string) string {
 }
 
 func (m *Microsoft) refuse(w http.ResponseWriter, a *aadRefusal) {
-	now := m.now().UTC().Format("2006-01-02 15:04:05Z")
+	now := time.Now().UTC().Format("2006-01-02 15:04:05Z")
 	writeJSON(w, a.status, map[string]any{
 		"error": a.code, "error_description": a.description(now), "error_codes": []int{a.number}, "timestamp": now,
 		"trace_id": "00000000-0000-0000-0000-000000000001", "correlation_id": "00000000-0000-0000-0000-000000000002",

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
 // deviceGrant is the grant type of RFC 8628 section 3.4.
@@ -77,7 +78,7 @@ func rolesOf(app App, resource string) (roles []string) {
 
 // answer hands out an access token, and a refresh token if offline.
 func (m *Microsoft) answer(g grant, offline bool) map[string]any {
-	g.ends = m.now().Add(m.lifetime())
+	g.ends = time.Now().Add(m.lifetime())
 	seconds := int(m.lifetime().Seconds())
 	a := map[string]any{"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": m.hand(g, m.jwt(g))}
 	if g.user != "" {
@@ -140,7 +141,7 @@ func (m *Microsoft) byCode(r *http.Request, app App) (map[string]any, *aadRefusa
 		return nil, invalid(9002313, "Invalid request. Request is malformed or invalid.")
 	case c.used:
 		return nil, invalid(54005, "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token.")
-	case m.now().After(c.ends):
+	case time.Now().After(c.ends):
 		return nil, invalid(70008, "The provided authorization code or refresh token has expired due to inactivity. Send a new interactive authorization request for this user and resource.")
 	case c.app != app.ID:
 		return nil, invalid(70000, "The provided value for the 'code' parameter is not valid.")
@@ -175,7 +176,7 @@ func (m *Microsoft) byRefresh(r *http.Request, app App) (map[string]any, *aadRef
 }
 
 func (m *Microsoft) byDevice(r *http.Request, app App) (map[string]any, *aadRefusal) {
-	x, came := m.asked(r.PostFormValue("device_code"), app.ID, m.now())
+	x, came := m.asked(r.PostFormValue("device_code"), app.ID, time.Now())
 	switch came {
 	case pollDone:
 		return m.answer(x.grant, x.offline), nil

@@ -25,14 +25,6 @@ type OpenID struct {
 	Name      string
 	// Alone leaves out one of its two ways to agree: "code" has only the one for devices, "browser" only the other.
 	Alone string
-	Now   func() time.Time // nil for time.Now
-}
-
-func (o *OpenID) now() time.Time {
-	if o.Now != nil {
-		return o.Now()
-	}
-	return time.Now()
 }
 
 func (o *OpenID) lifetime() time.Duration { return cmp.Or(o.Lifetime, hour) }
@@ -102,7 +94,7 @@ func (o *OpenID) authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g.user = r.FormValue("user")
-	sendBack(w, r, "iss", o.name(r), "code", o.keep(code{grant: g, redirect: r.FormValue("redirect_uri"), challenge: r.FormValue("code_challenge"), offline: offline, ends: o.now().Add(codeLife)}))
+	sendBack(w, r, "iss", o.name(r), "code", o.keep(code{grant: g, redirect: r.FormValue("redirect_uri"), challenge: r.FormValue("code_challenge"), offline: offline, ends: time.Now().Add(codeLife)}))
 }
 
 func (o *OpenID) deviceCode(w http.ResponseWriter, r *http.Request) {
@@ -111,7 +103,7 @@ func (o *OpenID) deviceCode(w http.ResponseWriter, r *http.Request) {
 		var g grant
 		var offline bool
 		if g, offline, no = o.wanted(r, app); no == "" {
-			device, user := o.await(device{grant: g, offline: offline, ends: o.now().Add(deviceLife)})
+			device, user := o.await(device{grant: g, offline: offline, ends: time.Now().Add(deviceLife)})
 			writeJSON(w, http.StatusOK, map[string]any{"device_code": device, "user_code": user, "verification_uri": base(r) + "/device",
 				"expires_in": int(deviceLife.Seconds()), "interval": int(interval.Seconds())})
 			return
@@ -157,7 +149,7 @@ func (o *OpenID) token(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusBadRequest, map[string]any{"error": no})
 		return
 	}
-	g.ends = o.now().Add(o.lifetime())
+	g.ends = time.Now().Add(o.lifetime())
 	answer := map[string]any{"token_type": "Bearer", "expires_in": int(o.lifetime().Seconds()), "access_token": o.hand(g, "access-"+random()), "scope": strings.Join(g.scopes, " ")}
 	if offline && !o.NoRefresh {
 		answer["refresh_token"] = o.handRefresh(g)
@@ -167,14 +159,14 @@ func (o *OpenID) token(w http.ResponseWriter, r *http.Request) {
 
 func (o *OpenID) redeemed(r *http.Request, app App) (grant, bool, string) {
 	c, ok := o.redeem(r.PostFormValue("code"))
-	if !ok || c.used || o.now().After(c.ends) || c.app != app.ID || r.PostFormValue("redirect_uri") != c.redirect || challengeOf(r.PostFormValue("code_verifier")) != c.challenge {
+	if !ok || c.used || time.Now().After(c.ends) || c.app != app.ID || r.PostFormValue("redirect_uri") != c.redirect || challengeOf(r.PostFormValue("code_verifier")) != c.challenge {
 		return grant{}, false, "invalid_grant"
 	}
 	return c.grant, c.offline, ""
 }
 
 func (o *OpenID) entered(r *http.Request, app App) (grant, bool, string) {
-	x, came := o.asked(r.PostFormValue("device_code"), app.ID, o.now())
+	x, came := o.asked(r.PostFormValue("device_code"), app.ID, time.Now())
 	no, ok := map[poll]string{pollPending: "authorization_pending", pollSlower: "slow_down", pollExpired: "expired_token", pollDenied: "access_denied", pollDone: ""}[came]
 	if !ok {
 		no = "invalid_grant"
@@ -193,7 +185,7 @@ func (o *OpenID) revoke(w http.ResponseWriter, r *http.Request) {
 
 // Allows tells what a mail server answers to a token that somebody shows for a mailbox.
 func (o *OpenID) Allows(token, address string) error {
-	x, ok := o.known(token, o.now())
+	x, ok := o.known(token, time.Now())
 	box, there := personOf(o.People, address)
 	if !ok || !x.may(ScopeOpenMail) || !there || !strings.EqualFold(x.user, box.Address) {
 		return &IMAPRefusal{Challenge: `{"status":"invalid_token"}`, Text: "[AUTHENTICATIONFAILED] Authentication failed."}
