@@ -215,7 +215,7 @@ func (a *Consents) await(ctx context.Context, who access.Actor, server config.Se
 		a.revoke(context.WithoutCancel(ctx), server, agreed)
 		return err
 	}
-	return a.keep(ctx, who, agreed)
+	return a.keep(ctx, who, server, agreed)
 }
 
 // Codes are those that wait to be entered for a domain's server, or ended lately.

@@ -144,5 +144,5 @@ func (a *Consents) ComeBack(ctx context.Context, who access.Actor, answer url.Va
 	if err != nil {
 		return at, a.refusal(err)
 	}
-	return at, a.keep(ctx, who, agreed)
+	return at, a.keep(ctx, who, server, agreed)
 }

@@ -196,9 +196,13 @@ func (a *Consents) connector() *tenant.Connector {
 
 // keep keeps an agreement, and has what waited for it go on.
 // Whoever asked may have gone by now: the provider gives it out once.
-func (a *Consents) keep(ctx context.Context, who access.Actor, c store.Consent) error {
+func (a *Consents) keep(ctx context.Context, who access.Actor, server config.Server, c store.Consent) error {
 	ctx = context.WithoutCancel(ctx)
-	if err := a.store.PutConsent(ctx, c); err != nil {
+	err := a.store.PutConsent(ctx, c)
+	if errors.Is(err, store.ErrEnded) {
+		return a.refusal(a.connector().GiveBack(ctx, server, c))
+	}
+	if err != nil {
 		return err
 	}
 	a.tokens.Forget(c.Domain, c.Side, c.Login)
@@ -312,19 +316,9 @@ func (a *Consents) forgetAll(ctx context.Context, d *config.Domain, side store.S
 	if err != nil {
 		return nil, err
 	}
-	all, err := a.store.Consents(ctx, d.Name)
-	if err != nil {
-		return nil, err
-	}
 	a.codes.drop(d.Name, side)
-	for _, c := range all {
-		if c.Side != side {
-			continue
-		}
-		if err := a.store.DeleteConsent(ctx, c.Mailbox); err != nil && !errors.Is(err, store.ErrNotFound) {
-			return nil, err
-		}
-		gone.Consents++
+	if gone.Consents, err = a.store.DeleteConsents(ctx, d.Name, side); err != nil {
+		return nil, err
 	}
 	gone.Revoked = tell(ctx)
 	a.tokens.Forget(d.Name, side, "")

@@ -168,7 +168,28 @@ func (s *shared) ended(ctx context.Context, domain string, ids []store.AccountID
 		s.memory.drop(domain)
 	}
 	s.boards.Changed(domain)
+	if err := s.forgetTokens(ctx, domain, ids); err != nil {
+		return err
+	}
 	return s.tracker.Stopped(ctx, ids)
+}
+
+// forgetTokens drops what accounts were signed in with that have ended.
+func (s *shared) forgetTokens(ctx context.Context, domain string, ids []store.AccountID) error {
+	for _, id := range ids {
+		x, err := s.Store.AccountByID(ctx, id)
+		switch {
+		case errors.Is(err, store.ErrNotFound): // so is all of the domain
+			s.Tokens.Forget(domain, store.OldSide, "")
+			s.Tokens.Forget(domain, store.NewSide, "")
+			return nil
+		case err != nil:
+			return err
+		}
+		s.Tokens.Forget(domain, store.OldSide, x.Old.Login)
+		s.Tokens.Forget(domain, store.NewSide, x.New.Login)
+	}
+	return nil
 }
 
 // Run does what goes on by itself until ctx ends: runs are followed, jobs done, boards kept up

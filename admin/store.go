@@ -64,6 +64,7 @@ type tenantStore interface {
 	RenewConsent(ctx context.Context, m store.Mailbox, was, now store.Secret) (known bool, err error)
 	HoldConsent(ctx context.Context, m store.Mailbox) (release func(), err error)
 	SendConsent(ctx context.Context, m store.Mailbox, refresh store.Secret, now time.Time) (known bool, err error)
+	ConsentMark() store.ConsentMark
 	DeleteSignIn(ctx context.Context, domain string, side store.Side) error
 	PutSignIn(ctx context.Context, s store.SignIn) error
 }
@@ -74,8 +75,10 @@ type consentStore interface {
 	Consent(ctx context.Context, m store.Mailbox) (store.Consent, error)
 	Consents(ctx context.Context, domain string) ([]store.Consent, error)
 	DeleteConsent(ctx context.Context, m store.Mailbox) error
+	DeleteConsents(ctx context.Context, domain string, side store.Side) (deleted int, err error)
 	ForgetProblems(ctx context.Context, ids []store.AccountID) error
 	PutConsent(ctx context.Context, c store.Consent) error
+	ConsentMark() store.ConsentMark
 	RenewConsent(ctx context.Context, m store.Mailbox, was, now store.Secret) (known bool, err error)
 	HoldConsent(ctx context.Context, m store.Mailbox) (release func(), err error)
 	SendConsent(ctx context.Context, m store.Mailbox, refresh store.Secret, now time.Time) (known bool, err error)

@@ -99,7 +99,7 @@ func (k *Keeper) SignIn(ctx context.Context, server config.Server, login string)
 }
 
 // Forget drops the tokens of a mailbox, or of all of a domain at a server if login is "": what they
-// came of has changed.
+// came of has changed. A token of all of them is not one of a mailbox.
 func (k *Keeper) Forget(domain string, side store.Side, login string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -109,7 +109,7 @@ func (k *Keeper) Forget(domain string, side store.Side, login string) {
 	case t == nil:
 	case login == "":
 		delete(k.tenants, key)
-	default:
+	case t.signIn.PerMailbox():
 		t.source(login).forget()
 	}
 }

@@ -82,7 +82,9 @@ func (t *tenant) refreshed(ctx context.Context, c store.Consent) (token, error) 
 	got, err := t.exchange(ctx, places.Token, c.Refresh)
 	switch e, ours := errors.AsType[*Error](err); {
 	case err == nil:
-		t.keep(ctx, c, store.Secret(got.RefreshToken))
+		if now := store.Secret(got.RefreshToken); !t.keep(ctx, c, now) && t.ended(ctx, c, now) {
+			return token{}, t.notAgreed()
+		}
 		return t.tokenOf(got), nil
 	case ours && e.Kind == store.ConsentRevoked && !c.Sent.IsZero():
 		e.Kind = store.ConsentLost
@@ -112,17 +114,17 @@ func stillGood(e *Error) bool {
 }
 
 // keep keeps the refresh token that came in place of the one used, or that this one stays good ("" or the same). It does so even
-// if nobody waits any more.
-func (t *tenant) keep(ctx context.Context, c store.Consent, now store.Secret) {
+// if nobody waits any more. known is false if it was forgotten by now, or its owner has agreed anew.
+func (t *tenant) keep(ctx context.Context, c store.Consent, now store.Secret) (known bool) {
 	if now == "" {
 		now = c.Refresh
 	}
 	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepBound)
 	defer cancel()
 	for wait := keepFirst; ; wait *= 2 {
-		_, err := t.keeper.opt.Consents.RenewConsent(writing, c.Mailbox, c.Refresh, now)
+		known, err := t.keeper.opt.Consents.RenewConsent(writing, c.Mailbox, c.Refresh, now)
 		if err == nil {
-			return
+			return known
 		}
 		log := t.keeper.opt.Log.With().Err(err).Str("domain", c.Domain).Str("account", c.Login).Logger()
 		if wait == keepFirst {
@@ -130,7 +132,7 @@ func (t *tenant) keep(ctx context.Context, c store.Consent, now store.Secret) {
 		}
 		if ctx.Err() != nil || pause.For(writing, wait) != nil {
 			log.Error().Msg("a new refresh token can't be kept; its owner may have to sign in again")
-			return
+			return true
 		}
 	}
 }

@@ -3,6 +3,7 @@ package credential
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -10,8 +11,10 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/oauth2"
 
 	"postferry/config"
+	"postferry/internal/demo/clouds"
 	"postferry/store"
 	"postferry/store/bolt"
 )
@@ -199,6 +202,76 @@ func TestEndedWhileItIsExchanged(t *testing.T) {
 	if _, err := o.keeper(o.state).SignIn(t.Context(), o.place, anna); kindOf(err) != store.ConsentRevoked {
 		t.Errorf("revoked: %v", err)
 	}
+}
+
+// TestEndedWhileTheyAreExchanged: many people's refresh tokens are being exchanged when all their accounts are finished in the same
+// instant. Nothing of what the provider hands out then is kept or used, and it is told that nobody does.
+func TestEndedWhileTheyAreExchanged(t *testing.T) {
+	t.Parallel()
+	const many = 20
+	o := newOnce(t)
+	arrived, answer := make(chan struct{}, many), make(chan struct{})
+	provider := &clouds.OpenID{Apps: []clouds.App{{ID: "client", Scopes: []string{clouds.ScopeOpenMail}, Redirects: []string{"http://127.0.0.1/back"}}}}
+	for i := range many {
+		provider.People = append(provider.People, clouds.Mailbox{Address: fmt.Sprintf("person%d@%s", i, domain)})
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.PostFormValue("grant_type") == "refresh_token" {
+			arrived <- struct{}{}
+			<-answer
+		}
+		provider.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	place := o.again()
+	place.SignIn.Issuer, place.SignIn.ClientID = server.URL, "client"
+	var ids []store.AccountID
+	var asking sync.WaitGroup
+	keeper := o.keeper(o.state)
+	for i := range many {
+		login := fmt.Sprintf("person%d@%s", i, domain)
+		c := store.Consent{Mailbox: store.Mailbox{Domain: domain, Side: store.OldSide, Login: login}, Issuer: server.URL, ClientID: "client", Refresh: store.Secret(agreeAt(t, server.URL, login))}
+		put, _, err := o.state.PutAccounts(t.Context(), []store.Account{{Domain: domain, Login: login, Old: store.Credentials{Login: login}, New: store.Credentials{Login: login}, State: store.Active, Origin: store.Imported}})
+		if err := errors.Join(err, o.state.PutConsent(t.Context(), c)); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, put[0].ID)
+		asking.Go(func() {
+			if _, err := keeper.SignIn(t.Context(), place, login); kindOf(err) != store.ConsentMissing {
+				t.Errorf("%s: %v", login, err)
+			}
+		})
+	}
+	for range many {
+		<-arrived
+	}
+	if _, finished, err := o.state.Finish(t.Context(), ids, store.Report{Domain: domain, Made: time.Now()}); err != nil || len(finished) != many {
+		t.Errorf("%d finished, %v", len(finished), err)
+	}
+	close(answer)
+	asking.Wait()
+	kept, err := o.state.Consents(t.Context(), domain)
+	if n := provider.Refreshes(); n != 0 || err != nil || len(kept) > 0 {
+		t.Errorf("%d stay at the provider, %d are kept, %v", n, len(kept), err)
+	}
+	o.wantSilence(t, nil)
+}
+
+// agreeAt has somebody agree at a provider, and returns the refresh token.
+func agreeAt(t *testing.T, provider, login string) string {
+	t.Helper()
+	c := oauth2.Config{ClientID: "client", Scopes: []string{clouds.ScopeOpenMail, "offline_access"}, RedirectURL: "http://127.0.0.1/back",
+		Endpoint: oauth2.Endpoint{AuthURL: provider + "/authorize", TokenURL: provider + "/token"}}
+	verifier := oauth2.GenerateVerifier()
+	back, err := clouds.Answer(http.DefaultClient, c.AuthCodeURL("state", oauth2.S256ChallengeOption(verifier)), login)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := c.Exchange(t.Context(), back.Query().Get("code"), oauth2.VerifierOption(verifier))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got.RefreshToken
 }
 
 // replaced are consents of which the owner agrees anew while the refresh token of the first is being sent.

@@ -63,7 +63,13 @@ type Consent struct {
 	// Sent is when the refresh token was sent to the provider, if what came of that is not known: a token that is good
 	// for once may be used up, and what it was exchanged for lost. The zero time if it is as it was given out.
 	Sent time.Time
+	// Asked is the moment before its owner was asked; it is not kept.
+	Asked ConsentMark
 }
+
+// ConsentMark is a moment in the life of a state that is open, in which the owner of a mailbox is asked to agree to something:
+// whatever ends after it has ended for them. Zero is when the state was opened.
+type ConsentMark uint64
 
 // SignIns keeps how Postferry signs in.
 type SignIns interface {
@@ -78,7 +84,10 @@ type SignIns interface {
 	Consent(ctx context.Context, m Mailbox) (Consent, error)
 	// Consents returns those of a domain, or all if domain is "", without their secrets.
 	Consents(ctx context.Context, domain string) ([]Consent, error)
-	// PutConsent adds or replaces one.
+	// ConsentMark is the moment for an owner who is asked now.
+	ConsentMark() ConsentMark
+	// PutConsent adds or replaces one. ErrEnded if what the owner agrees to has ended since they were asked: consents were
+	// forgotten or removed with what they belong to, whether there was one of the mailbox or not, or its accounts are finished.
 	PutConsent(ctx context.Context, c Consent) error
 	// HoldConsent waits until nobody else uses a mailbox's refresh token, which may be good for once only, and keeps
 	// others waiting until release is called. It changes nothing, and there need not be a consent.
@@ -90,6 +99,8 @@ type SignIns interface {
 	RenewConsent(ctx context.Context, m Mailbox, was, now Secret) (known bool, err error)
 	// DeleteConsent forgets one; ErrNotFound if there is none.
 	DeleteConsent(ctx context.Context, m Mailbox) error
+	// DeleteConsents forgets all of a domain's at a server.
+	DeleteConsents(ctx context.Context, domain string, side Side) (deleted int, err error)
 }
 
 // CheckSignIn refuses a way to sign in that is malformed.

@@ -8,6 +8,8 @@ import (
 var (
 	// ErrNotFound means that no such account or folder is known.
 	ErrNotFound = errors.New("store: not found")
+	// ErrEnded means that something has come to its end before it was stored.
+	ErrEnded = errors.New("store: ended meanwhile")
 	// ErrInvalid means that what was to be stored is malformed. Nothing was changed.
 	ErrInvalid = errors.New("store: invalid")
 	// ErrClosed means that the store has been closed.

@@ -14,15 +14,22 @@ import (
 	"postferry/config"
 	"postferry/credential"
 	"postferry/directory"
+	"postferry/store"
 )
 
 // Connector tries what was connected. The zero value is ready for use.
 type Connector struct {
 	// Consents are what people have agreed to; nil for none.
-	Consents credential.Consents
+	Consents Consents
 	Log      zerolog.Logger
 	// Timeout bounds a test, and a list of mailboxes; 0 for two minutes.
 	Timeout time.Duration
+}
+
+// Consents are what people have agreed to, and the moment in which somebody is asked.
+type Consents interface {
+	credential.Consents
+	ConsentMark() store.ConsentMark
 }
 
 // usualTimeout is long enough for a directory of 100,000.

@@ -98,11 +98,15 @@ type provider struct {
 	places credential.Places
 	flow   oauth2.Config
 	keeper *credential.Keeper
+	asked  store.ConsentMark // before anybody was asked
 }
 
 // provider finds where the people of a domain agree.
 func (c *Connector) provider(ctx context.Context, server config.Server) (*provider, error) {
-	in := server.SignIn
+	in, asked := server.SignIn, store.ConsentMark(0)
+	if c.Consents != nil {
+		asked = c.Consents.ConsentMark()
+	}
 	if in == nil || in.Method != config.Consent {
 		return nil, &ConsentError{Reason: NotAsked, Host: server.Host}
 	}
@@ -111,7 +115,7 @@ func (c *Connector) provider(ctx context.Context, server config.Server) (*provid
 	if err != nil {
 		return nil, err
 	}
-	return &provider{server: server, in: in, host: hostOf(in.Issuer), places: places, keeper: keeper,
+	return &provider{server: server, in: in, host: hostOf(in.Issuer), places: places, keeper: keeper, asked: asked,
 		flow: oauth2.Config{ClientID: in.ClientID, ClientSecret: in.Secret.Reveal(), Scopes: scopesOf(in),
 			Endpoint: oauth2.Endpoint{AuthURL: places.Authorization, TokenURL: places.Token, DeviceAuthURL: places.Device, AuthStyle: oauth2.AuthStyleInParams}}}, nil
 }
@@ -130,12 +134,12 @@ func (p *provider) asking(ctx context.Context) context.Context {
 }
 
 // agreed is what came of an agreement, once that has opened the mailbox.
-func (c *Connector) agreed(ctx context.Context, p *provider, mailbox string, token *oauth2.Token) (store.Consent, error) {
+func (c *Connector) agreed(ctx context.Context, p *provider, mailbox string, asked store.ConsentMark, token *oauth2.Token) (store.Consent, error) {
 	if token.RefreshToken == "" {
 		return store.Consent{}, &ConsentError{Reason: NotLasting, Host: p.host}
 	}
 	agreed := store.Consent{Mailbox: store.Mailbox{Domain: p.in.Domain, Side: store.Side(p.in.Side), Login: mailbox},
-		Issuer: p.in.Issuer, ClientID: p.in.ClientID, Refresh: store.Secret(token.RefreshToken), Granted: time.Now()}
+		Issuer: p.in.Issuer, ClientID: p.in.ClientID, Refresh: store.Secret(token.RefreshToken), Granted: time.Now(), Asked: asked}
 	if _, err := look(ctx, p.server, link.SignIn{Login: mailbox, Secret: store.Secret(token.AccessToken), Token: true}, c); err != nil {
 		c.giveBack(ctx, p, agreed)
 		return store.Consent{}, &ConsentError{Reason: NotOpened, Host: p.server.Host, Mailbox: mailbox, Cause: err.Error(), err: err}
@@ -143,11 +147,21 @@ func (c *Connector) agreed(ctx context.Context, p *provider, mailbox string, tok
 	return agreed, nil
 }
 
+// GiveBack has the provider forget an agreement that can't be kept, and says so.
+func (c *Connector) GiveBack(ctx context.Context, server config.Server, agreed store.Consent) error {
+	bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), givingBack)
+	defer cancel()
+	if _, err := c.Revoke(bound, server, agreed); err != nil {
+		c.Log.Warn().Err(err).Str("account", agreed.Login).Msg("the provider can't be told that an agreement is not used")
+	}
+	return &ConsentError{Reason: Ended, Host: server.Host, Mailbox: agreed.Login, err: store.ErrEnded}
+}
+
 // giveBack has the provider forget an agreement that is of no use, also if that is because nobody waits any more.
 func (c *Connector) giveBack(ctx context.Context, p *provider, agreed store.Consent) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), givingBack)
 	defer cancel()
-	if _, err := c.revoke(ctx, p, agreed); err != nil {
+	if _, err := p.keeper.Revoke(ctx, p.server, agreed); err != nil {
 		c.Log.Warn().Err(err).Str("provider", p.host).Msg("the provider can't be told that an agreement is not used")
 	}
 }

@@ -25,6 +25,7 @@ const (
 	NoBrowser       ConsentReason = "consent_no_browser"  // the provider has no page to which a browser can be sent
 	NotLasting      ConsentReason = "consent_not_lasting" // the provider gave no refresh token
 	NotOpened       ConsentReason = "consent_not_opened"  // whoever has signed in can't open this mailbox
+	Ended           ConsentReason = "consent_ended"       // what was agreed to has ended meanwhile
 	ProviderRefused ConsentReason = "consent_refused"     // the provider refuses what we ask for
 )
 
@@ -54,6 +55,8 @@ func (e *ConsentError) Error() string {
 		return e.Host + " has no page on which to sign in. Use a code."
 	case NotLasting:
 		return e.Host + " gave no refresh token, so the agreement would end with the hour. See whether the application may ask for " + offline + "."
+	case Ended:
+		return fmt.Sprintf("Meanwhile it was ended that %s is signed in to like this, so nothing was kept. Begin again if it is still to be.", e.Mailbox)
 	case NotOpened:
 		return fmt.Sprintf("Whoever has signed in can't open the mailbox %s. Sign in as its owner, and see whether IMAP is switched on for it.", e.Mailbox)
 	}

@@ -34,7 +34,7 @@ func (c *Connector) byCode(ctx context.Context, p *provider, mailbox string, ask
 	case err != nil:
 		return store.Consent{}, p.refusal(err)
 	}
-	return c.agreed(ctx, p, mailbox, token)
+	return c.agreed(ctx, p, mailbox, p.asked, token)
 }
 
 // maxDeviceAnswer and maxShown bound what comes with a code, and what a person is shown of it. Octets.

@@ -26,6 +26,7 @@ type Visit struct {
 	mailbox  string
 	redirect string
 	verifier string // of RFC 7636; only we know it
+	asked    store.ConsentMark
 }
 
 // Send makes the address to which the browser of a mailbox's owner is sent. It comes back to redirect, which must be
@@ -42,7 +43,7 @@ func (p *provider) send(mailbox, redirect string) (*Visit, error) {
 	if !p.lets(byBrowser) {
 		return nil, &ConsentError{Reason: NoBrowser, Host: p.host}
 	}
-	v := &Visit{State: oauth2.GenerateVerifier(), Ends: time.Now().Add(VisitLife), mailbox: mailbox, redirect: redirect, verifier: oauth2.GenerateVerifier()}
+	v := &Visit{State: oauth2.GenerateVerifier(), Ends: time.Now().Add(VisitLife), mailbox: mailbox, redirect: redirect, verifier: oauth2.GenerateVerifier(), asked: p.asked}
 	flow := p.flow
 	flow.RedirectURL = redirect
 	v.URL = flow.AuthCodeURL(v.State, oauth2.AccessTypeOffline, oauth2.S256ChallengeOption(v.verifier),
@@ -77,7 +78,7 @@ func (c *Connector) redeem(ctx context.Context, p *provider, v *Visit, answer ur
 	if err != nil {
 		return store.Consent{}, p.refusal(err)
 	}
-	return c.agreed(ctx, p, v.mailbox, token)
+	return c.agreed(ctx, p, v.mailbox, v.asked, token)
 }
 
 // wrote tells whether an answer can be this provider's, by whom it says it is of (RFC 9207 section 2.4). Microsoft's

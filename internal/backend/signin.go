@@ -100,7 +100,11 @@ func (l *Local) Consent(ctx context.Context, q control.SignInQuery, ask func(ten
 	if err != nil {
 		return summed(err)
 	}
-	if err := l.Store.PutConsent(ctx, agreed); err != nil {
+	err = l.Store.PutConsent(context.WithoutCancel(ctx), agreed) // the provider gives it out once
+	if errors.Is(err, store.ErrEnded) {
+		return summed(l.connector().GiveBack(ctx, server, agreed))
+	}
+	if err != nil {
 		return err
 	}
 	return errors.Join(l.noter().Agreed(ctx, agreed.Mailbox), l.agreed(ctx, agreed.Mailbox))

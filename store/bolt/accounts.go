@@ -380,7 +380,7 @@ func (b accounts) RemoveAccounts(ctx context.Context, ids []store.AccountID) err
 			case a.State != store.Waiting:
 				return store.Invalid("account %q is not waiting but %s", a.Login, a.State)
 			}
-			if err := removeAccount(tx, &a); err != nil {
+			if err := b.data.removeAccount(tx, &a); err != nil {
 				return err
 			}
 		}
@@ -389,7 +389,7 @@ func (b accounts) RemoveAccounts(ctx context.Context, ids []store.AccountID) err
 }
 
 // removeAccount removes an account of which nothing was copied. Its number is not used again.
-func removeAccount(tx *bbolt.Tx, a *store.Account) error {
+func (b *database) removeAccount(tx *bbolt.Tx, a *store.Account) error {
 	folder, _ := lastWithPrefix(root(tx, bucketFolders), a.ID)
 	pass, _ := lastWithPrefix(root(tx, bucketPasses), a.ID)
 	if folder != nil || pass != nil {
@@ -402,7 +402,7 @@ func removeAccount(tx *bbolt.Tx, a *store.Account) error {
 		root(tx, bucketAccounts).Delete(rows.AccountKey(a.ID)),
 		root(tx, bucketSummaries).Delete(rows.AccountKey(a.ID)),
 		root(tx, bucketUsage).Delete(rows.AccountKey(a.ID)),
-		removeConsents(tx, a),
+		b.removeConsents(tx, a),
 	)
 }
 

@@ -32,6 +32,7 @@ type database struct {
 	closed bool         // guarded by gate
 
 	backups atomic.Int32 // under way
+	ended   endings
 
 	lostOnce sync.Once
 	lost     chan struct{} // closed when the database turns out to be damaged

@@ -63,7 +63,7 @@ func (b domains) DeleteDomain(ctx context.Context, name string) error {
 			return err
 		}
 		return errors.Join(root(tx, bucketDomains).Delete(key), root(tx, bucketSchedules).Delete(key), deleteAccess(tx, name),
-			deleteSignIn(tx, name, store.OldSide), deleteSignIn(tx, name, store.NewSide), forgetNotices(tx, name))
+			b.data.deleteSignIn(tx, name, store.OldSide), b.data.deleteSignIn(tx, name, store.NewSide), forgetNotices(tx, name))
 	})
 }
 

@@ -68,7 +68,7 @@ func (b *Store) forgetSome(tx *bbolt.Tx, domain string) (left int, err error) {
 	if left = len(accounts) - len(some); left > 0 {
 		return left, nil
 	}
-	return 0, forgetDomain(tx, domain)
+	return 0, b.forgetDomain(tx, domain)
 }
 
 // removeAll removes all that is kept of an account.
@@ -108,7 +108,7 @@ func removePrefix(b *bbolt.Bucket, prefix []byte) error {
 }
 
 // forgetDomain removes what is kept of a domain itself.
-func forgetDomain(tx *bbolt.Tx, domain string) error {
+func (b *database) forgetDomain(tx *bbolt.Tx, domain string) error {
 	runs, err := readRuns(tx, domain)
 	if err != nil {
 		return err
@@ -119,8 +119,8 @@ func forgetDomain(tx *bbolt.Tx, domain string) error {
 		}
 	}
 	key := []byte(domain)
-	return errors.Join(deleteSignIn(tx, domain, store.OldSide), deleteSignIn(tx, domain, store.NewSide), root(tx, bucketDomains).Delete(key), root(tx, bucketSchedules).Delete(key), root(tx, bucketMoves).Delete(key), deleteAccess(tx, domain),
-		deleteSignIn(tx, domain, store.OldSide), deleteSignIn(tx, domain, store.NewSide), forgetNotices(tx, domain))
+	return errors.Join(root(tx, bucketDomains).Delete(key), root(tx, bucketSchedules).Delete(key), root(tx, bucketMoves).Delete(key), deleteAccess(tx, domain),
+		b.deleteSignIn(tx, domain, store.OldSide), b.deleteSignIn(tx, domain, store.NewSide), forgetNotices(tx, domain))
 }
 
 // markScrub says that what the transaction deletes has to be overwritten.

@@ -143,26 +143,19 @@ func (b moves) finishAccounts(tx *bbolt.Tx, ids []store.AccountID) (finished []s
 		}); err != nil {
 			return nil, err
 		}
-		if err := forgetConsents(tx, id); err != nil {
+		a, err := getAccount(tx, id, nil)
+		if err != nil {
+			return nil, err
+		}
+		if err := b.data.removeConsents(tx, &a); err != nil {
 			return nil, err
 		}
 	}
-	return finished, forgetSignIns(tx, finished)
-}
-
-// forgetConsents removes what the owner of an account has agreed to.
-func forgetConsents(tx *bbolt.Tx, id store.AccountID) error {
-	a, err := getAccount(tx, id, nil)
-	if err != nil {
-		return err
-	}
-	return errors.Join(
-		root(tx, bucketConsents).Delete(rows.ConsentKey(store.Mailbox{Domain: a.Domain, Side: store.OldSide, Login: a.Old.Login})),
-		root(tx, bucketConsents).Delete(rows.ConsentKey(store.Mailbox{Domain: a.Domain, Side: store.NewSide, Login: a.New.Login})))
+	return finished, b.data.forgetSignIns(tx, finished)
 }
 
 // forgetSignIns removes how Postferry signs in for domains of which all accounts are finished now.
-func forgetSignIns(tx *bbolt.Tx, finished []store.AccountID) error {
+func (b *database) forgetSignIns(tx *bbolt.Tx, finished []store.AccountID) error {
 	domains := map[string]bool{}
 	for _, id := range finished {
 		a, err := getAccount(tx, id, nil)
@@ -180,7 +173,7 @@ func forgetSignIns(tx *bbolt.Tx, finished []store.AccountID) error {
 		return err
 	}
 	for domain := range domains {
-		if err := errors.Join(deleteSignIn(tx, domain, store.OldSide), deleteSignIn(tx, domain, store.NewSide)); err != nil {
+		if err := errors.Join(b.deleteSignIn(tx, domain, store.OldSide), b.deleteSignIn(tx, domain, store.NewSide)); err != nil {
 			return err
 		}
 	}

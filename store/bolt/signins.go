@@ -54,13 +54,21 @@ func (b signIns) DeleteSignIn(ctx context.Context, domain string, side store.Sid
 		if root(tx, bucketSignIns).Get(rows.SignInKey(domain, side)) == nil {
 			return store.ErrNotFound
 		}
-		return deleteSignIn(tx, domain, side)
+		return b.data.deleteSignIn(tx, domain, side)
 	})
 }
 
 // deleteSignIn removes how Postferry signs in at a server, and what people have agreed to there.
-func deleteSignIn(tx *bbolt.Tx, domain string, side store.Side) error {
-	prefix := append(rows.SignInKey(domain, side), 0)
+func (b *database) deleteSignIn(tx *bbolt.Tx, domain string, side store.Side) error {
+	_, err := b.deleteConsents(tx, domain, side)
+	return errors.Join(err, root(tx, bucketSignIns).Delete(rows.SignInKey(domain, side)))
+}
+
+// deleteConsents removes what people have agreed to at a server, or are about to.
+func (b *database) deleteConsents(tx *bbolt.Tx, domain string, side store.Side) (deleted int, err error) {
+	place := rows.SignInKey(domain, side)
+	b.ended.note(place)
+	prefix := append(bytes.Clone(place), 0)
 	consents := root(tx, bucketConsents)
 	var gone [][]byte
 	c := consents.Cursor()
@@ -69,10 +77,19 @@ func deleteSignIn(tx *bbolt.Tx, domain string, side store.Side) error {
 	}
 	for _, key := range gone {
 		if err := consents.Delete(key); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return root(tx, bucketSignIns).Delete(rows.SignInKey(domain, side))
+	return len(gone), nil
+}
+
+// DeleteConsents implements store.SignIns.
+func (b signIns) DeleteConsents(ctx context.Context, domain string, side store.Side) (deleted int, err error) {
+	err = b.data.update(ctx, 2, func(tx *bbolt.Tx) (err error) {
+		deleted, err = b.data.deleteConsents(tx, domain, side)
+		return err
+	})
+	return deleted, err
 }
 
 // Consent implements store.SignIns.
@@ -133,8 +150,36 @@ func (b signIns) PutConsent(ctx context.Context, c store.Consent) error {
 	if c.Granted.IsZero() {
 		c.Granted = time.Now()
 	}
-	return b.data.update(ctx, 1, func(tx *bbolt.Tx) error { return putConsent(tx, &c, b.data.sealer) })
+	return b.data.update(ctx, 1, func(tx *bbolt.Tx) error {
+		if b.data.ended.since(c.Asked, rows.SignInKey(c.Domain, c.Side), rows.ConsentKey(c.Mailbox)) {
+			return store.ErrEnded
+		}
+		if err := checkUnfinished(tx, c.Mailbox); err != nil {
+			return err
+		}
+		return putConsent(tx, &c, b.data.sealer)
+	})
 }
+
+// checkUnfinished refuses a mailbox of which nothing is copied any more.
+func checkUnfinished(tx *bbolt.Tx, m store.Mailbox) error {
+	finished, others := false, false
+	if err := eachAccountOf(tx, m.Domain, func(a *store.Account) error {
+		if m.Of(a) {
+			finished, others = finished || a.State == store.Finished, others || a.State != store.Finished
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	if finished && !others {
+		return store.ErrEnded
+	}
+	return nil
+}
+
+// ConsentMark implements store.SignIns.
+func (b signIns) ConsentMark() store.ConsentMark { return b.data.ended.now() }
 
 func putConsent(tx *bbolt.Tx, c *store.Consent, sealer *seal.Sealer) error {
 	key := rows.ConsentKey(c.Mailbox)
@@ -180,20 +225,26 @@ func (b signIns) changeConsent(ctx context.Context, m store.Mailbox, refresh sto
 // DeleteConsent implements store.SignIns.
 func (b signIns) DeleteConsent(ctx context.Context, m store.Mailbox) error {
 	return b.data.update(ctx, 1, func(tx *bbolt.Tx) error {
-		key := rows.ConsentKey(m)
-		if root(tx, bucketConsents).Get(key) == nil {
+		if root(tx, bucketConsents).Get(rows.ConsentKey(m)) == nil {
 			return store.ErrNotFound
 		}
-		return root(tx, bucketConsents).Delete(key)
+		return b.data.deleteConsent(tx, m)
 	})
 }
 
-// removeConsents forgets what the owner of an account that is removed has agreed to.
-func removeConsents(tx *bbolt.Tx, a *store.Account) error {
-	consents, domain := root(tx, bucketConsents), string(store.FoldLogin(a.Domain))
+// deleteConsent forgets what the owner of a mailbox has agreed to, or is about to.
+func (b *database) deleteConsent(tx *bbolt.Tx, m store.Mailbox) error {
+	key := rows.ConsentKey(m)
+	b.ended.note(key)
+	return root(tx, bucketConsents).Delete(key)
+}
+
+// removeConsents forgets what the owner of an account has agreed to that is removed or finished.
+func (b *database) removeConsents(tx *bbolt.Tx, a *store.Account) error {
+	domain := string(store.FoldLogin(a.Domain))
 	return errors.Join(
-		consents.Delete(rows.ConsentKey(store.Mailbox{Domain: domain, Side: store.OldSide, Login: a.Old.Login})),
-		consents.Delete(rows.ConsentKey(store.Mailbox{Domain: domain, Side: store.NewSide, Login: a.New.Login})),
+		b.deleteConsent(tx, store.Mailbox{Domain: domain, Side: store.OldSide, Login: a.Old.Login}),
+		b.deleteConsent(tx, store.Mailbox{Domain: domain, Side: store.NewSide, Login: a.New.Login}),
 	)
 }
 

@@ -118,6 +118,7 @@ func Run(t *testing.T, open Open) {
 		{"RenewConsent", testRenewConsent},
 		{"SendConsent", testSendConsent},
 		{"HoldConsent", testHoldConsent},
+		{"EndedMeanwhile", testEndedMeanwhile},
 		{"SignInsGoWithTheirDomain", testSignInsGoWithTheirDomain},
 		{"ConsentsGoWithTheirAccount", testConsentsGoWithTheirAccount},
 		{"Contexts", testContexts},
