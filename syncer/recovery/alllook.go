@@ -52,7 +52,8 @@ func (f *Folder) unlisted(m upstream.Message) bool {
 	return true
 }
 
-// listAgain has the folder listed once more from a UID on, once.
+// listAgain has the folder listed once more from a UID on, once. It counts as one that has not been pulled to its end: what was left out of the
+// listing may have come to the new server in other ways, or before its ledger began.
 func (f *Folder) listAgain(ctx context.Context, from imap.UID) error {
 	if from == 0 || f.listedAgain {
 		return nil
@@ -60,7 +61,7 @@ func (f *Folder) listAgain(ctx context.Context, from imap.UID) error {
 	f.listedAgain = true
 	f.Log.Warn().Uint32("uid", uint32(from)).Msg("the old server has left messages out of what it listed; the folder is listed again from the first of them on")
 	cp := f.Row.Checkpoint
-	cp.UIDNext = min(cp.UIDNext, from)
+	cp.UIDNext, cp.Checked = min(cp.UIDNext, from), time.Time{}
 	if err := f.Store.Commit(ctx, store.Batch{Account: f.Account, Folder: f.Row.ID, Checkpoint: &cp}); err != nil {
 		return err
 	}
