@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"postferry/admin/access"
 	"postferry/admin/board"
@@ -30,7 +29,6 @@ type Accounts struct {
 	guesses  *guesses
 	adding   *semaphore.Weighted
 	audit    *access.Audit
-	now      func() time.Time
 }
 
 // accountFerry is told of new accounts and other credentials, and of what somebody says of mailboxes.

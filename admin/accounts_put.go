@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"time"
 
 	"postferry/admin/access"
 	"postferry/config"
@@ -176,7 +177,7 @@ func (a *Accounts) accountsOf(ctx context.Context, d *config.Domain, lines []con
 	if err != nil {
 		return nil, err
 	}
-	accounts, now := make([]store.Account, len(lines)), a.now()
+	accounts, now := make([]store.Account, len(lines)), time.Now()
 	for i, l := range lines {
 		newLogin, newPassword := l.New()
 		accounts[i] = store.Account{Domain: d.Name, Login: a.scopes.accountLogin(d, l, known), Origin: store.Imported, State: store.Waiting, Created: now,

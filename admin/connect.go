@@ -63,7 +63,6 @@ type Tenants struct {
 	connecting *access.Places // of tenants being tried and listed
 	audit      *access.Audit
 	log        zerolog.Logger
-	now        func() time.Time
 }
 
 // serverOf is one of a domain's servers.
@@ -145,7 +144,7 @@ func suffixOf(side store.Side) string {
 // readSignIn reads how to sign in, in place of what was (nil for nothing).
 func (a *Tenants) readSignIn(who access.Actor, domain string, side store.Side, was *config.SignIn, in SignInInput) (store.SignIn, []access.Mistake) {
 	s := store.SignIn{Domain: domain, Side: side, Method: store.SignInMethod(in.Method), Login: strings.TrimSpace(in.Login), Separator: in.Separator, Tenant: strings.TrimSpace(in.Tenant),
-		ClientID: strings.TrimSpace(in.ClientID), Scope: strings.Join(strings.Fields(in.Scope), " "), Secret: in.Secret, SetBy: who.Name, Created: a.now()}
+		ClientID: strings.TrimSpace(in.ClientID), Scope: strings.Join(strings.Fields(in.Scope), " "), Secret: in.Secret, SetBy: who.Name, Created: time.Now()}
 	if in.Method != config.Master { // a password may begin with a blank, nothing that is copied from a provider does
 		s.Secret = store.Secret(strings.TrimSpace(in.Secret.Reveal()))
 	}

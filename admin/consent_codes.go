@@ -169,7 +169,7 @@ func (a *Consents) BeginCode(ctx context.Context, who access.Actor, domain strin
 	err = a.jobs.StartIn(ctx, a.codes.places, who.Scope, func(ctx context.Context) {
 		defer context.AfterFunc(ctx, stop)()
 		defer stop()
-		a.codes.end(x, a.now(), a.await(stopped, who, server, mailbox, x))
+		a.codes.end(x, time.Now(), a.await(stopped, who, server, mailbox, x))
 	})
 	if err != nil {
 		a.codes.cancel(d.Name, side, x.view.ID)
@@ -224,7 +224,7 @@ func (a *Consents) Codes(ctx context.Context, who access.Actor, domain string, s
 	if err != nil {
 		return nil, err
 	}
-	return a.codes.of(d.Name, side, a.now()), nil
+	return a.codes.of(d.Name, side, time.Now()), nil
 }
 
 // CancelCode ends a code, or what is told of it.

@@ -45,7 +45,6 @@ type Consents struct {
 	jobs   *jobs.Runner
 	audit  *access.Audit
 	log    zerolog.Logger
-	now    func() time.Time
 }
 
 // ConsentView is somebody's mailbox, and whether its owner has agreed.
@@ -116,7 +115,7 @@ func (a *Consents) List(ctx context.Context, who access.Actor, domain string, si
 	if err != nil {
 		return nil, err
 	}
-	list := &ConsentList{Domain: d.Name, Side: side, Host: server.Host, Provider: hostOf(server.SignIn.Issuer), All: len(all), Codes: a.codes.of(d.Name, side, a.now())}
+	list := &ConsentList{Domain: d.Name, Side: side, Host: server.Host, Provider: hostOf(server.SignIn.Issuer), All: len(all), Codes: a.codes.of(d.Name, side, time.Now())}
 	search := asciifold.Lower(q.Search)
 	found := all[:0:0]
 	for _, v := range all {

@@ -98,7 +98,6 @@ type Domains struct {
 	tracker   *runs.Tracker
 	adding    *semaphore.Weighted
 	audit     *access.Audit
-	now       func() time.Time
 }
 
 // domainFerry is told of what changes.

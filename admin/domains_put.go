@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 
 	"postferry/admin/access"
 	"postferry/config"
@@ -77,7 +78,7 @@ func (a *Domains) Put(ctx context.Context, who access.Actor, name string, in Dom
 
 // change makes a domain (nil if there is none yet) what was given for it.
 func (a *Domains) change(ctx context.Context, who access.Actor, name string, stored *store.Domain, in DomainInput) error {
-	was := store.Domain{Name: name, New: a.defaultNew(), Created: a.now()}
+	was := store.Domain{Name: name, New: a.defaultNew(), Created: time.Now()}
 	if stored != nil {
 		was = *stored
 	}

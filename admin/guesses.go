@@ -21,14 +21,12 @@ type guesses struct {
 	scopes *access.Limiter
 }
 
-func newGuesses(now func() time.Time) *guesses {
-	g := &guesses{
+func newGuesses() *guesses {
+	return &guesses{
 		logins: access.NewLimiter(10, 6*time.Second), // as the relay
 		first:  access.NewLimiterOf(1, 24*time.Hour, 200_000),
 		scopes: access.NewLimiter(100, 6*time.Second),
 	}
-	g.logins.Now, g.first.Now, g.scopes.Now = now, now, now
-	return g
 }
 
 // take counts passwords that logins of a server are given.

@@ -161,7 +161,6 @@ type Lists struct {
 	scopes   *Scopes
 	accounts *Accounts
 	lists    *lists
-	now      func() time.Time
 }
 
 // Waiting is how many lists wait for a decision.
@@ -184,7 +183,7 @@ func (a *Lists) Parse(ctx context.Context, who access.Actor, domain string, r io
 		return nil, err
 	}
 	x := &list{owner: who.Owner, scope: who.Scope, domain: d.Name, parsed: parsed}
-	if err := a.lists.add(a.now(), x); err != nil {
+	if err := a.lists.add(time.Now(), x); err != nil {
 		return nil, err
 	}
 	return a.view(ctx, d, x)
@@ -196,7 +195,7 @@ func (a *Lists) Show(ctx context.Context, who access.Actor, domain, id string) (
 	if err != nil {
 		return nil, err
 	}
-	x, err := a.lists.get(a.now(), who.Owner, d.Name, id)
+	x, err := a.lists.get(time.Now(), who.Owner, d.Name, id)
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +208,7 @@ func (a *Lists) Drop(ctx context.Context, who access.Actor, domain, id string) e
 	if err != nil {
 		return err
 	}
-	if _, err := a.lists.get(a.now(), who.Owner, d.Name, id); err != nil {
+	if _, err := a.lists.get(time.Now(), who.Owner, d.Name, id); err != nil {
 		return err
 	}
 	a.lists.drop(id)
@@ -244,7 +243,7 @@ func viewMistakes(found []config.Finding) []access.Mistake {
 
 // decide returns the lines of a list that waits: all of it, or only the good ones.
 func (a *Lists) decide(who access.Actor, domain, id string, onlyGood bool) ([]config.AccountLine, error) {
-	x, err := a.lists.get(a.now(), who.Owner, domain, id)
+	x, err := a.lists.get(time.Now(), who.Owner, domain, id)
 	if err != nil {
 		return nil, err
 	}

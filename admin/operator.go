@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"time"
 
 	"github.com/rs/zerolog"
 
@@ -22,8 +21,8 @@ type Operator struct {
 
 // NewOperator works on a store.
 func NewOperator(st Store, log zerolog.Logger) *Operator {
-	audit := access.NewAudit(st, log, time.Now)
-	return &Operator{st, access.New(access.Options{Store: st, Audit: audit, Lists: newLists(), Log: log, Now: time.Now}), audit}
+	audit := access.NewAudit(st, log)
+	return &Operator{st, access.New(access.Options{Store: st, Audit: audit, Lists: newLists(), Log: log}), audit}
 }
 
 // Operator works on a server's store and tells the server: what is in its memory of

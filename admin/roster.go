@@ -92,13 +92,13 @@ func (a *Tenants) Mailboxes(ctx context.Context, who access.Actor, domain string
 	if !tenant.HasDirectory(d.Old) {
 		return nil, access.Conflict("no_directory", "Only Microsoft 365 and Google Workspace list their mailboxes.")
 	}
-	x, ok := a.rosters.get(d.Name, a.now())
+	x, ok := a.rosters.get(d.Name, time.Now())
 	if !ok || q.Anew {
 		all, err := a.connector().Mailboxes(ctx, d.Old)
 		if err != nil {
 			return nil, a.listRefusal(d.Name, err)
 		}
-		x = roster{fetched: a.now(), all: all}
+		x = roster{fetched: time.Now(), all: all}
 		a.rosters.put(d.Name, x)
 	}
 	accounts, err := a.accounts.known(ctx, d.Name)

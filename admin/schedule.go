@@ -121,7 +121,7 @@ func (a *Domains) readSchedule(ctx context.Context, domain string, in *ScheduleI
 	default:
 		s.Every = time.Duration(*in.EverySeconds) * time.Second
 	}
-	now := a.now()
+	now := time.Now()
 	switch {
 	case in.From.Time != nil:
 		s.From = *in.From.Time

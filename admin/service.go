@@ -30,7 +30,6 @@ type Options struct {
 	Ferry  Ferry
 	Finder *discover.Finder
 	Log    zerolog.Logger
-	Now    func() time.Time // nil for the clock
 	// Endings is what leads moves to their end. Without a guide there is one that asks the Finder's
 	// DNS servers.
 	Endings finishing.Endings
@@ -94,14 +93,11 @@ type shared struct {
 
 // New makes the use cases. Some of them wait until Run is under way.
 func New(opt Options) *Service {
-	if opt.Now == nil {
-		opt.Now = time.Now
-	}
 	if opt.Tokens == nil {
 		opt.Tokens = noTokens{}
 	}
-	s := &shared{Options: opt, scopes: &Scopes{opt.Config.Directory}, audit: access.NewAudit(opt.Store, opt.Log, opt.Now), memory: newMemory(),
-		tracker: runs.New(opt.Store, opt.Ferry, opt.Log), jobs: jobs.NewRunner(opt.Now), adding: semaphore.NewWeighted(1)}
+	s := &shared{Options: opt, scopes: &Scopes{opt.Config.Directory}, audit: access.NewAudit(opt.Store, opt.Log), memory: newMemory(),
+		tracker: runs.New(opt.Store, opt.Ferry, opt.Log), jobs: jobs.NewRunner(), adding: semaphore.NewWeighted(1)}
 	a := &Service{Scopes: s.scopes, Audit: s.audit, store: opt.Store}
 	s.boards = board.New(board.Source{Store: opt.Store, Ferry: opt.Ferry, Counted: func(domain string) map[store.AccountID]uint64 { return a.Checks.Counted(domain) }})
 	s.chooser = selection.NewChooser(s.scopes, s.boards, opt.Store)
@@ -110,7 +106,7 @@ func New(opt Options) *Service {
 	s.makeAccess(a)
 	a.Consents = &Consents{scopes: s.scopes, store: s.Store, ferry: s.Ferry, tokens: s.Tokens, visits: newVisits(), codes: s.memory.codes,
 		asking: access.NewPlaces(maxAskingEach, maxAsking, maxAskingAll), public: s.Config.Admin.PublicURL, jobs: s.jobs,
-		audit: s.audit, log: s.Log, now: s.Now}
+		audit: s.audit, log: s.Log}
 	s.makeDomains(a)
 	s.makeAccounts(a)
 	a.Finishing = s.finishing(a)
@@ -121,7 +117,7 @@ func New(opt Options) *Service {
 
 // makeJobs makes what goes on for long.
 func (s *shared) makeJobs(a *Service) {
-	opt := checks.Options{Scopes: s.scopes, Chooser: s.chooser, Ferry: s.Ferry, Jobs: s.jobs, Audit: s.audit, Now: s.Now}
+	opt := checks.Options{Scopes: s.scopes, Chooser: s.chooser, Ferry: s.Ferry, Jobs: s.jobs, Audit: s.audit}
 	a.Checks, a.Verifications = checks.NewChecks(opt), checks.NewVerifications(opt)
 	copying := transfers.Options{Scopes: s.scopes, Chooser: s.chooser, Ferry: s.Ferry, Store: s.Store, Boards: s.boards, Tracker: s.tracker, Audit: s.audit}
 	a.Transfers, a.Runs = transfers.New(copying), transfers.NewRuns(copying)
@@ -129,7 +125,7 @@ func (s *shared) makeJobs(a *Service) {
 
 // makeAccess makes what lets people and programs in.
 func (s *shared) makeAccess(a *Service) {
-	opt := access.Options{Store: s.Store, Audit: s.audit, Lists: s.memory.lists, Hashing: s.Hashing, Log: s.Log, Now: s.Now}
+	opt := access.Options{Store: s.Store, Audit: s.audit, Lists: s.memory.lists, Hashing: s.Hashing, Log: s.Log}
 	a.Access = access.New(opt)
 	a.Sessions = access.NewSessions(opt, a.Access)
 }
@@ -137,28 +133,28 @@ func (s *shared) makeAccess(a *Service) {
 // makeDomains makes what is about whole domains.
 func (s *shared) makeDomains(a *Service) {
 	a.Domains = &Domains{scopes: s.scopes, consents: a.Consents, directory: s.Config.Directory, store: s.Store, ferry: s.Ferry, finder: s.Finder, newServer: s.Config.Admin.New, every: s.Config.Sync.Interval, told: toldBy{s.Config, s.Languages},
-		boards: s.boards, memory: s.memory, tracker: s.tracker, adding: s.adding, audit: s.audit, now: s.Now}
+		boards: s.boards, memory: s.memory, tracker: s.tracker, adding: s.adding, audit: s.audit}
 	a.Servers = &Servers{a.Domains, s.Finder, access.NewPlaces(maxSearchesEach, maxSearches, maxSearchesAll)}
 }
 
 // makeAccounts makes what is about accounts, and the ways in which they come.
 func (s *shared) makeAccounts(a *Service) {
 	a.Accounts = &Accounts{scopes: s.scopes, consents: a.Consents, chooser: s.chooser, store: s.Store, ferry: s.Ferry, boards: s.boards,
-		tracker: s.tracker, guesses: newGuesses(s.Now), adding: s.adding, audit: s.audit, now: s.Now}
+		tracker: s.tracker, guesses: newGuesses(), adding: s.adding, audit: s.audit}
 	a.Folders = &Folders{s.scopes, a.Accounts, s.chooser, s.Store, s.Ferry, s.boards, s.audit}
-	a.Lists = &Lists{s.scopes, a.Accounts, s.memory.lists, s.Now}
+	a.Lists = &Lists{s.scopes, a.Accounts, s.memory.lists}
 	a.Tenants = &Tenants{scopes: s.scopes, directory: s.Config.Directory, accounts: a.Accounts, consents: a.Consents, store: s.Store, ferry: s.Ferry,
-		rosters: newRosters(), connecting: access.NewPlaces(1, 2, maxConnecting), audit: s.audit, log: s.Log, now: s.Now}
+		rosters: newRosters(), connecting: access.NewPlaces(1, 2, maxConnecting), audit: s.audit, log: s.Log}
 }
 
 // finishing makes what leads moves to their end.
 func (s *shared) finishing(a *Service) *finishing.Finishing {
 	endings := s.Endings
 	if endings.Guide == nil {
-		endings.Guide = &lifecycle.Guide{Config: s.Config, Store: s.Store, Finder: s.Finder, Log: s.Log, Now: s.Now, Parting: a.Consents.parting}
+		endings.Guide = &lifecycle.Guide{Config: s.Config, Store: s.Store, Finder: s.Finder, Log: s.Log, Now: time.Now, Parting: a.Consents.parting}
 	}
 	endings.Guide.Told = s.ended
-	return finishing.New(finishing.Options{Endings: endings, Scopes: s.scopes, Chooser: s.chooser, Jobs: s.jobs, Audit: s.audit, Now: s.Now, Search: a.Servers.search})
+	return finishing.New(finishing.Options{Endings: endings, Scopes: s.scopes, Chooser: s.chooser, Jobs: s.jobs, Audit: s.audit, Search: a.Servers.search})
 }
 
 // ended hears, also from the command line, that accounts of a domain were finished, or that all of it

@@ -5,6 +5,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"time"
 
 	"postferry/admin/access"
 	"postferry/config"
@@ -114,7 +115,7 @@ func (a *Domains) given(ctx context.Context, who access.Actor, name string) (sto
 	case known:
 		return store.Domain{}, errDomainFixed()
 	}
-	return store.Domain{Name: name, New: a.defaultNew(), Created: a.now()}, nil
+	return store.Domain{Name: name, New: a.defaultNew(), Created: time.Now()}, nil
 }
 
 func errDomainFixed() error {

@@ -64,7 +64,6 @@ type Administrators struct {
 	limits *loginLimits
 	lists  Uploads
 	audit  *Audit
-	now    func() time.Time
 }
 
 // Admins returns the administrators an actor may know of.
@@ -105,7 +104,7 @@ func (a *Administrators) setPassword(ctx context.Context, who Actor, admin store
 	if admin.Hash, err = a.hasher.hash(ctx, password); err != nil {
 		return false, err
 	}
-	admin.Created = a.now()
+	admin.Created = time.Now()
 	admin.Changed = admin.Created
 	if added, err = a.store.PutAdmin(ctx, admin, false); err != nil {
 		return false, err
@@ -209,7 +208,7 @@ func (a *Administrators) CreateToken(ctx context.Context, who Actor, name, domai
 		return TokenView{}, "", Forbidden()
 	}
 	secret := newToken()
-	t, err := a.store.AddToken(ctx, store.Token{Digest: store.DigestOf(secret), Name: name, Scope: scope, By: who.Name, Created: a.now(), Parent: who.token})
+	t, err := a.store.AddToken(ctx, store.Token{Digest: store.DigestOf(secret), Name: name, Scope: scope, By: who.Name, Created: time.Now(), Parent: who.token})
 	switch {
 	case errors.Is(err, store.ErrInvalid):
 		return TokenView{}, "", Conflict("too_many_tokens", "There are too many tokens. Revoke those that nobody uses.")

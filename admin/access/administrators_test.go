@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"postferry/store"
@@ -47,35 +48,36 @@ func TestHasher(t *testing.T) {
 }
 
 func TestLimiter(t *testing.T) {
-	l, now := NewLimiter(3, 10*time.Second), time.Now()
-	l.Now = func() time.Time { return now }
-	for i := range 3 {
+	synctest.Test(t, func(t *testing.T) {
+		l := NewLimiter(3, 10*time.Second)
+		for i := range 3 {
+			if _, ok := l.Take("a"); !ok {
+				t.Fatalf("attempt %d is refused", i)
+			}
+		}
+		if wait, ok := l.Take("a"); ok || wait != 10*time.Second {
+			t.Errorf("the fourth: wait %v, %v", wait, ok)
+		}
+		if _, ok := l.Take("b"); !ok {
+			t.Error("another key is refused")
+		}
+		l.giveBack("a")
 		if _, ok := l.Take("a"); !ok {
-			t.Fatalf("attempt %d is refused", i)
+			t.Error("what was given back is gone")
 		}
-	}
-	if wait, ok := l.Take("a"); ok || wait != 10*time.Second {
-		t.Errorf("the fourth: wait %v, %v", wait, ok)
-	}
-	if _, ok := l.Take("b"); !ok {
-		t.Error("another key is refused")
-	}
-	l.giveBack("a")
-	if _, ok := l.Take("a"); !ok {
-		t.Error("what was given back is gone")
-	}
-	now = now.Add(25 * time.Second)
-	for i := range 3 {
-		if _, ok := l.Take("a"); ok != (i < 2) {
-			t.Errorf("after a while, attempt %d: %v", i, ok)
+		time.Sleep(25 * time.Second)
+		for i := range 3 {
+			if _, ok := l.Take("a"); ok != (i < 2) {
+				t.Errorf("after a while, attempt %d: %v", i, ok)
+			}
 		}
-	}
-	for i := range maxLimited + 100 {
-		l.Take(string(rune(i)))
-	}
-	if l.buckets.Len() > maxLimited {
-		t.Errorf("%d keys are remembered", l.buckets.Len())
-	}
+		for i := range maxLimited + 100 {
+			l.Take(string(rune(i)))
+		}
+		if l.buckets.Len() > maxLimited {
+			t.Errorf("%d keys are remembered", l.buckets.Len())
+		}
+	})
 }
 
 func TestOneTimeLink(t *testing.T) {

@@ -29,12 +29,11 @@ func (of About) Nameless() About {
 type Audit struct {
 	Store auditStore
 	log   zerolog.Logger
-	now   func() time.Time
 }
 
-// NewAudit makes the log; now tells the time.
-func NewAudit(keeps auditStore, log zerolog.Logger, now func() time.Time) *Audit {
-	return &Audit{keeps, log, now}
+// NewAudit makes the log.
+func NewAudit(keeps auditStore, log zerolog.Logger) *Audit {
+	return &Audit{keeps, log}
 }
 
 // maxEntries bounds how many lines are read at a time.
@@ -59,7 +58,7 @@ func (a *Audit) Note(ctx context.Context, who Actor, action string, of About) er
 	a.log.Info().Str("who", who.Name).Str("from", who.from).Str("action", action).
 		Str("domain", of.Domain).Str("account", of.Account).Str("detail", of.Detail).Msg("audit")
 	return a.Store.AddAudit(context.WithoutCancel(ctx), store.AuditEntry{
-		When: a.now(), Who: who.Name, From: who.from, Action: action,
+		When: time.Now(), Who: who.Name, From: who.from, Action: action,
 		Domain: of.Domain, Account: of.Account, Detail: of.Detail,
 	})
 }

@@ -14,8 +14,6 @@ const maxLimited = 10_000
 // Limiter slows guessing down: a key (a client, a name) may fail a number of
 // times, and then once in every interval. What succeeds costs nothing.
 type Limiter struct {
-	Now func() time.Time
-
 	mu      sync.Mutex
 	buckets *throttle.Buckets[string]
 }
@@ -27,14 +25,14 @@ func NewLimiter(burst int, interval time.Duration) *Limiter {
 
 // NewLimiterOf is NewLimiter for so many keys.
 func NewLimiterOf(burst int, interval time.Duration, most int) *Limiter {
-	return &Limiter{Now: time.Now, buckets: throttle.New[string](burst, interval, most)}
+	return &Limiter{buckets: throttle.New[string](burst, interval, most)}
 }
 
 // Take takes one attempt of a key's, or tells how long to wait for the next one.
 func (l *Limiter) Take(key string) (wait time.Duration, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	b := l.buckets.Of(key, l.Now())
+	b := l.buckets.Of(key, time.Now())
 	if b.Tokens < 1 {
 		return l.buckets.Wait(b), false
 	}
@@ -46,7 +44,7 @@ func (l *Limiter) Take(key string) (wait time.Duration, ok bool) {
 func (l *Limiter) giveBack(key string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if b := l.buckets.Known(key, l.Now()); b != nil {
+	if b := l.buckets.Known(key, time.Now()); b != nil {
 		b.Tokens = min(l.buckets.Burst(), b.Tokens+1)
 	}
 }

@@ -60,7 +60,7 @@ func (a *Sessions) NewCode(ctx context.Context) (store.Secret, error) {
 	if err := a.audit.Note(ctx, CommandLine(), "link", About{}); err != nil {
 		return "", err
 	}
-	return a.link.renew(a.now(), false), nil
+	return a.link.renew(time.Now(), false), nil
 }
 
 // FirstCode makes the code of a link if there is no administrator yet; "" if there is, or
@@ -70,7 +70,7 @@ func (a *Sessions) FirstCode(ctx context.Context) (store.Secret, error) {
 	if err != nil || len(admins) > 0 {
 		return "", err
 	}
-	return a.link.renew(a.now(), true), nil
+	return a.link.renew(time.Now(), true), nil
 }
 
 // Welcome makes the administrator of a one-time link and logs in.
@@ -81,7 +81,7 @@ func (a *Sessions) Welcome(ctx context.Context, from string, code store.Secret, 
 	if mistakes := checkAdmin(name, password); len(mistakes) > 0 {
 		return "", Actor{}, Invalid(mistakes...)
 	}
-	now := a.now()
+	now := time.Now()
 	admin := store.Admin{Name: name, Scope: store.ScopeAll, Created: now, Changed: now}
 	err = a.link.use(code, now, func(first bool) error {
 		if admin.Hash, err = a.hasher.hash(ctx, password); err != nil {

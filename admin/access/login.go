@@ -39,7 +39,6 @@ type Sessions struct {
 	lists  Uploads
 	audit  *Audit
 	log    zerolog.Logger
-	now    func() time.Time
 }
 
 // Login opens a session for an administrator. The secret it returns is for the
@@ -85,7 +84,7 @@ func nameKey(admin store.Admin, name, from string) string {
 // openSession begins a session of an administrator who has proved it.
 func (a *Sessions) openSession(ctx context.Context, from string, admin store.Admin) (store.Secret, Actor, error) {
 	secret := store.Secret(base64.RawURLEncoding.EncodeToString(random(secretOctets)))
-	now := a.now()
+	now := time.Now()
 	s := store.Session{ID: store.DigestOf(secret), Admin: admin.Name, Created: now, Used: now}
 	if err := a.store.AddSession(ctx, s, clientKey(from)); err != nil {
 		return "", Actor{}, err
@@ -113,7 +112,7 @@ func (a *Sessions) EndSession(ctx context.Context, id store.Digest) error {
 
 // SessionActor finds who a session's secret belongs to.
 func (a *Sessions) SessionActor(ctx context.Context, from string, secret store.Secret) (Actor, error) {
-	id, now := store.DigestOf(secret), a.now()
+	id, now := store.DigestOf(secret), time.Now()
 	s, err := a.store.Session(ctx, id)
 	if errors.Is(err, store.ErrNotFound) || err == nil && (now.Sub(s.Created) > SessionLife || now.Sub(s.Used) > sessionIdle) {
 		return Actor{}, Unauthorized()
@@ -141,7 +140,7 @@ func (a *Sessions) TokenActor(ctx context.Context, from string, secret store.Sec
 	if !strings.HasPrefix(secret.Reveal(), tokenPrefix) {
 		return Actor{}, Unauthorized()
 	}
-	digest, now := store.DigestOf(secret), a.now()
+	digest, now := store.DigestOf(secret), time.Now()
 	t, err := a.store.Token(ctx, digest)
 	if errors.Is(err, store.ErrNotFound) {
 		return Actor{}, Unauthorized()
@@ -171,12 +170,12 @@ func (a *Sessions) Sweep(ctx context.Context) {
 	defer sessions.Stop()
 	defer lists.Stop()
 	for due := true; ; {
-		if now := a.now(); due {
+		if now := time.Now(); due {
 			if _, err := a.store.EndSessions(ctx, now.Add(-SessionLife), now.Add(-sessionIdle)); err != nil && ctx.Err() == nil {
 				a.log.Error().Err(err).Msg("cannot remove ended sessions")
 			}
 		}
-		a.lists.DropExpired(a.now())
+		a.lists.DropExpired(time.Now())
 		select {
 		case <-sessions.C:
 			due = true

@@ -62,16 +62,15 @@ type Options struct {
 	Lists   Uploads
 	Hashing Hashing
 	Log     zerolog.Logger
-	Now     func() time.Time
 }
 
 // New makes what decides who may come in.
 func New(opt Options) *Administrators {
-	return &Administrators{opt.Store, newHasher(opt.Hashing), newLoginLimits(), opt.Lists, opt.Audit, opt.Now}
+	return &Administrators{opt.Store, newHasher(opt.Hashing), newLoginLimits(), opt.Lists, opt.Audit}
 }
 
 // NewSessions lets in whom a decides about.
 func NewSessions(opt Options, a *Administrators) *Sessions {
 	a.hasher.nobody() // the first who logs in waits no longer than others
-	return &Sessions{store: opt.Store, hasher: a.hasher, limits: a.limits, lists: opt.Lists, audit: opt.Audit, log: opt.Log, now: opt.Now}
+	return &Sessions{store: opt.Store, hasher: a.hasher, limits: a.limits, lists: opt.Lists, audit: opt.Audit, log: opt.Log}
 }

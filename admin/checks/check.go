@@ -170,12 +170,11 @@ type Checks struct {
 	checks  *jobs.Shelf[checkResults]
 	jobs    *jobs.Runner
 	audit   *access.Audit
-	now     func() time.Time
 }
 
 // NewChecks makes them, without any.
 func NewChecks(opt Options) *Checks {
-	return &Checks{opt.Scopes, opt.Chooser, opt.Ferry, jobs.NewShelf[checkResults](), opt.Jobs, opt.Audit, opt.Now}
+	return &Checks{opt.Scopes, opt.Chooser, opt.Ferry, jobs.NewShelf[checkResults](), opt.Jobs, opt.Audit}
 }
 
 // Drop forgets the newest check of a domain, and ends it if it goes on.
@@ -191,7 +190,7 @@ func (a *Checks) Start(ctx context.Context, who access.Actor, domain string, sel
 	if len(ids) == 0 {
 		return nil, access.Conflict("no_accounts", "There are no accounts to check.")
 	}
-	err = jobs.Start(ctx, a.jobs, who, a.checks, d.Name, jobs.Progress{By: who.Name, Started: a.now(), Accounts: len(ids)},
+	err = jobs.Start(ctx, a.jobs, who, a.checks, d.Name, jobs.Progress{By: who.Name, Started: time.Now(), Accounts: len(ids)},
 		func(ctx context.Context, j *jobs.Job[checkResults]) error {
 			return a.ferry.Check(ctx, ids, func(r report.Check) error {
 				j.Change(func(v *jobs.Progress, c *checkResults) {

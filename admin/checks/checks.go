@@ -7,7 +7,6 @@ package checks
 
 import (
 	"context"
-	"time"
 
 	"postferry/admin/access"
 	"postferry/admin/jobs"
@@ -25,7 +24,6 @@ type Options struct {
 	Ferry   ferry
 	Jobs    *jobs.Runner
 	Audit   *access.Audit
-	Now     func() time.Time
 }
 
 // scopes finds domains for who may see them, and knows what is peculiar about their servers.

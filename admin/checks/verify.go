@@ -134,12 +134,11 @@ type Verifications struct {
 	verifications *jobs.Shelf[verifyResults]
 	jobs          *jobs.Runner
 	audit         *access.Audit
-	now           func() time.Time
 }
 
 // NewVerifications makes them, without any.
 func NewVerifications(opt Options) *Verifications {
-	return &Verifications{opt.Scopes, opt.Chooser, opt.Ferry, jobs.NewShelf[verifyResults](), opt.Jobs, opt.Audit, opt.Now}
+	return &Verifications{opt.Scopes, opt.Chooser, opt.Ferry, jobs.NewShelf[verifyResults](), opt.Jobs, opt.Audit}
 }
 
 // Drop forgets the newest verification of a domain, and ends it if it goes on.
@@ -155,7 +154,7 @@ func (a *Verifications) Start(ctx context.Context, who access.Actor, domain stri
 	if len(ids) == 0 {
 		return nil, access.Conflict("no_accounts", "There are no accounts to verify.")
 	}
-	err = jobs.Start(ctx, a.jobs, who, a.verifications, d.Name, jobs.Progress{By: who.Name, Started: a.now(), Accounts: len(ids)},
+	err = jobs.Start(ctx, a.jobs, who, a.verifications, d.Name, jobs.Progress{By: who.Name, Started: time.Now(), Accounts: len(ids)},
 		func(ctx context.Context, j *jobs.Job[verifyResults]) error {
 			j.Change(func(_ *jobs.Progress, r *verifyResults) { r.bodies, r.summary.Found = bodies, report.FindingCounts{} })
 			return a.ferry.Verify(ctx, ids, bodies, func(e report.VerifyEvent) error {

@@ -58,7 +58,6 @@ type Options struct {
 	Chooser *selection.Chooser
 	Jobs    *jobs.Runner
 	Audit   *access.Audit
-	Now     func() time.Time
 	// Search takes a place for a search in DNS, until leave is called.
 	Search func(who access.Actor) (leave func(), err error)
 }
@@ -126,7 +125,7 @@ func (a *Finishing) StartPrepare(ctx context.Context, who access.Actor, domain s
 	if len(ids) == 0 {
 		return nil, ending(lifecycle.ErrNothing)
 	}
-	err = jobs.Start(ctx, a.opt.Jobs, who, a.preparations, d.Name, jobs.Progress{By: who.Name, Started: a.opt.Now(), Accounts: len(ids)},
+	err = jobs.Start(ctx, a.opt.Jobs, who, a.preparations, d.Name, jobs.Progress{By: who.Name, Started: time.Now(), Accounts: len(ids)},
 		func(ctx context.Context, j *jobs.Job[prepareResult]) error {
 			report, err := a.opt.Guide.Prepare(ctx, a.opt.Engine, d.Name, ids, false, func(s lifecycle.Step, _ int) {
 				j.Change(func(_ *jobs.Progress, r *prepareResult) { r.step = s })

@@ -93,13 +93,12 @@ func (j *Job[R]) end(now time.Time, err error) {
 type Runner struct {
 	starts chan func(context.Context)
 	places *access.Places
-	now    func() time.Time
 	ended  chan struct{}
 }
 
-// NewRunner makes one. now is the clock.
-func NewRunner(now func() time.Time) *Runner {
-	return &Runner{starts: make(chan func(context.Context)), now: now, places: access.NewPlaces(maxJobsEach, maxJobs, maxJobsAll), ended: make(chan struct{})}
+// NewRunner makes one.
+func NewRunner() *Runner {
+	return &Runner{starts: make(chan func(context.Context)), places: access.NewPlaces(maxJobsEach, maxJobs, maxJobsAll), ended: make(chan struct{})}
 }
 
 // Run runs jobs until ctx ends and all of them have.
@@ -203,7 +202,7 @@ func Start[R any](ctx context.Context, jobs *Runner, who access.Actor, shelf *Sh
 		if !j.began(cancel) {
 			cancel()
 		}
-		j.end(jobs.now(), do(ctx, j))
+		j.end(time.Now(), do(ctx, j))
 	})
 	if err != nil {
 		shelf.Drop(domain)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"time"
 
 	"postferry/admin/access"
 	"postferry/store"
@@ -13,7 +12,7 @@ import (
 // TestJobsAreBounded: one domain's jobs leave places for those of others, and of who looks
 // after everything.
 func TestJobsAreBounded(t *testing.T) {
-	j := NewRunner(time.Now)
+	j := NewRunner()
 	ctx, end := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {

@@ -3,7 +3,6 @@ package server
 import (
 	"fmt"
 	"net/url"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -76,39 +75,39 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// TestSessionsLive: a session survives a restart of the server, and ends when
+// TestSessionsLive: a session survives restarts of the server, and ends when
 // it was not used for long, or is old.
 func TestSessionsLive(t *testing.T) {
-	p := startPage(t)
-	c := p.admin("anna", "")
-	from := func(d time.Duration) func(*Options) {
-		return func(opt *Options) { opt.now = func() time.Time { return time.Now().Add(d) } }
-	}
-	for _, step := range []struct {
-		later time.Duration
-		want  int
-	}{{0, 200}, {11 * time.Hour, 200}, {22 * time.Hour, 200}, {35 * time.Hour, 401}} {
-		p.serve(from(step.later))
-		u, _ := url.Parse(p.URL())
-		old, _ := url.Parse(c.url)
-		if u.Host != old.Host {
-			c.client.Jar.SetCookies(u, c.client.Jar.Cookies(old))
-			c.url = p.URL()
+	inBubble(t, func(t *testing.T, p *page) {
+		restart := func(c *caller, later time.Duration) {
+			p.stop()
+			time.Sleep(later)
+			p.serve()
+			u, _ := url.Parse(p.URL())
+			old, _ := url.Parse(c.url)
+			if u.Host != old.Host {
+				c.client.Jar.SetCookies(u, c.client.Jar.Cookies(old))
+				c.url = p.URL()
+			}
 		}
-		c.want(step.want, "GET", "/api/v1/me", nil, nil)
-	}
-	var passed atomic.Int64 // the page looks at the time by itself, too
-	start := time.Now()
-	p.serve(func(opt *Options) {
-		opt.now = func() time.Time { return start.Add(time.Duration(passed.Load())) }
+		c := p.admin("anna", "")
+		for _, step := range []struct {
+			later time.Duration
+			want  int
+		}{{0, 200}, {11 * time.Hour, 200}, {11 * time.Hour, 200}, {13 * time.Hour, 401}} {
+			restart(c, step.later)
+			c.want(step.want, "GET", "/api/v1/me", nil, nil)
+		}
+		c = p.admin("anna", "")
+		begun := time.Now()
+		for later := 10 * time.Hour; later < access.SessionLife; later += 10 * time.Hour {
+			restart(c, time.Until(begun.Add(later)))
+			c.want(200, "GET", "/api/v1/me", nil, nil)
+		}
+		const moment = 2 * time.Minute // less than until old sessions are swept away
+		restart(c, time.Until(begun.Add(access.SessionLife-moment)))
+		c.want(200, "GET", "/api/v1/me", nil, nil)
+		time.Sleep(2 * moment)
+		c.want(401, "GET", "/api/v1/me", nil, nil)
 	})
-	c = p.admin("anna", "")
-	for later := time.Duration(0); later < 8*24*time.Hour; later += 10 * time.Hour {
-		passed.Store(int64(later))
-		want := 200
-		if later > access.SessionLife {
-			want = 401
-		}
-		c.want(want, "GET", "/api/v1/me", nil, nil)
-	}
 }

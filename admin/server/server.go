@@ -55,7 +55,6 @@ type Options struct {
 	// Metrics are figures of others that /metrics shows as well.
 	Metrics []prometheus.Collector
 
-	now     func() time.Time // nil for the clock
 	hashing access.Hashing
 	bounds  *request.Bounds // nil for the usual ones
 	pages   *web.Pages      // nil to load them
@@ -107,7 +106,7 @@ func New(opt Options) (*Server, error) {
 
 // compose puts use cases, API and pages together.
 func (s *Server) compose(opt Options) (http.Handler, error) {
-	s.app = admin.New(admin.Options{Config: opt.Config, Store: opt.Store, Ferry: opt.Ferry, Finder: opt.Finder, Log: opt.Log, Now: opt.now, Hashing: opt.hashing, Endings: opt.Endings, Tokens: opt.Tokens, Languages: web.Languages})
+	s.app = admin.New(admin.Options{Config: opt.Config, Store: opt.Store, Ferry: opt.Ferry, Finder: opt.Finder, Log: opt.Log, Hashing: opt.hashing, Endings: opt.Endings, Tokens: opt.Tokens, Languages: web.Languages})
 	g := request.NewGate(s.app, s.bounds, opt.Log)
 	s.api = api.New(s.app, g, opt.Log, opt.Version, opt.Metrics...)
 	if opt.pages == nil {

@@ -43,6 +43,8 @@ type page struct {
 	answers   *syncBuffer       // all that was answered to callers
 	asked     func(path string) // of each request to a provider; nil for nobody
 	dir       string            // of the state
+	wire      *memory           // what is listened on in a bubble; else nil
+	stop      func()            // ends the newest server
 }
 
 // syncBuffer is a log that may be read while it is written.
@@ -72,7 +74,13 @@ var loaded = sync.OnceValues(func() (*web.Pages, error) { return web.Load("test"
 func startPage(t *testing.T, change ...func(*Options)) *page {
 	t.Helper()
 	t.Parallel()
-	p := &page{t: t, dir: t.TempDir(), directory: config.NewDirectory(nil), log: &syncBuffer{}, answers: &syncBuffer{}}
+	return newPage(t, nil, change...)
+}
+
+// newPage is startPage with connections in memory, unless that is nil.
+func newPage(t *testing.T, wire *memory, change ...func(*Options)) *page {
+	t.Helper()
+	p := &page{t: t, wire: wire, dir: t.TempDir(), directory: config.NewDirectory(nil), log: &syncBuffer{}, answers: &syncBuffer{}}
 	st, err := bolt.Open(p.dir, bolt.Options{Command: "test", Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +95,7 @@ func startPage(t *testing.T, change ...func(*Options)) *page {
 }
 
 // serve starts the server on the page's state, and stops it when the test ends.
-func (p *page) serve(change ...func(*Options)) (stop func()) {
+func (p *page) serve(change ...func(*Options)) {
 	p.t.Helper()
 	cfg := config.Default()
 	cfg.Directory, cfg.Admin = p.directory, config.Admin{Listen: "127.0.0.1:0", New: "imaps://new.example"}
@@ -106,18 +114,22 @@ func (p *page) serve(change ...func(*Options)) (stop func()) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	if p.wire != nil {
+		s.Close()
+		p.wire = newMemory()
+		s.listener = p.wire
+	}
 	p.Server = s
 	ctx, cancel := context.WithCancel(p.t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx) }()
-	stop = sync.OnceFunc(func() {
+	p.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
 			p.t.Errorf("Serve: %v", err)
 		}
 	})
-	p.t.Cleanup(stop)
-	return stop
+	p.t.Cleanup(p.stop)
 }
 
 // offline is a network that reaches nothing: no test asks the world.
@@ -139,6 +151,11 @@ func (p *page) browser() *caller {
 		p.t.Fatal(err)
 	}
 	transport := &http.Transport{ExpectContinueTimeout: time.Minute}
+	if p.wire != nil {
+		transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			return p.wire.Dial(ctx, network, addr)
+		}
+	}
 	p.t.Cleanup(transport.CloseIdleConnections)
 	return &caller{t: p.t, seen: p.answers, url: p.URL(), client: &http.Client{Jar: jar, Transport: transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
