@@ -22,13 +22,14 @@ const (
 // how long anybody may.
 type Gate struct {
 	app     *admin.Service
-	bounds  Bounds
+	maxList int64 // octets of an uploaded list
 	streams *streams
 	log     zerolog.Logger
 }
 
-func NewGate(a *admin.Service, b Bounds, log zerolog.Logger) *Gate {
-	return &Gate{app: a, bounds: b, streams: newStreams(), log: log}
+// NewGate makes one that takes lists of so many octets.
+func NewGate(a *admin.Service, maxList int64, log zerolog.Logger) *Gate {
+	return &Gate{app: a, maxList: maxList, streams: newStreams(), log: log}
 }
 
 // Actor finds out who asks: by token if one is sent, else by session.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -13,13 +12,6 @@ import (
 
 	"postferry/admin/request"
 )
-
-// usually are the usual bounds but for a change.
-func usually(change func(*request.Bounds)) *request.Bounds {
-	b := request.DefaultBounds()
-	change(&b)
-	return &b
-}
 
 // TestLoginIsLimited guesses passwords.
 func TestLoginIsLimited(t *testing.T) {
@@ -56,7 +48,7 @@ func TestLoginIsLimited(t *testing.T) {
 
 // TestTooLarge sends more than is taken.
 func TestTooLarge(t *testing.T) {
-	p := startPage(t, func(opt *Options) { opt.bounds = usually(func(b *request.Bounds) { b.List = 2 << 20 }) })
+	p := startPage(t, func(opt *Options) { opt.maxList = 2 << 20 })
 	c := p.program("a.example")
 	c.want(413, "POST", "/api/v1/domains/a.example/begin", map[string]string{"state": strings.Repeat("x", maxBody)}, nil)
 	req, err := http.NewRequestWithContext(t.Context(), "POST", p.URL()+"/api/v1/domains/a.example/lists", io.LimitReader(endless{}, 2<<20+1))
@@ -92,28 +84,28 @@ func (endless) Read(b []byte) (int, error) {
 
 // TestSlowRequests dribbles a request's header, or its body.
 func TestSlowRequests(t *testing.T) {
-	p := startPage(t, func(opt *Options) {
-		opt.bounds = usually(func(b *request.Bounds) { b.Header, b.Body = 200*time.Millisecond, 200*time.Millisecond })
+	inBubble(t, func(t *testing.T, p *page) {
+		token := p.program("a.example").token.Reveal()
+		for name, begin := range map[string]string{
+			"header": "GET /api/v1/me HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+			"body": "POST /api/v1/domains/a.example/begin HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token +
+				"\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{",
+		} {
+			conn, err := p.wire.Dial(t.Context(), "", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if _, err := io.WriteString(conn, begin); err != nil {
+				t.Fatal(err)
+			}
+			conn.SetDeadline(time.Now().Add(time.Hour))
+			begun := time.Now()
+			if _, err := io.Copy(io.Discard, conn); err != nil || time.Since(begun) > 2*request.BodyBound {
+				t.Errorf("a slow %s holds its connection for %v, %v", name, time.Since(begun), err)
+			}
+		}
 	})
-	token := p.program("a.example").token.Reveal()
-	for name, begin := range map[string]string{
-		"header": "GET /api/v1/me HTTP/1.1\r\nHost: x\r\nX-Slow: ",
-		"body": "POST /api/v1/domains/a.example/begin HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token +
-			"\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{",
-	} {
-		conn, err := net.Dial("tcp", p.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		if _, err := io.WriteString(conn, begin); err != nil {
-			t.Fatal(err)
-		}
-		conn.SetDeadline(time.Now().Add(20 * time.Second))
-		if _, err := io.Copy(io.Discard, conn); err != nil && strings.Contains(err.Error(), "timeout") {
-			t.Errorf("a slow %s holds its connection for ever", name)
-		}
-	}
 }
 
 // TestThousandStreams opens more streams than a domain may have: those that have a

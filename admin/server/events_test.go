@@ -64,27 +64,33 @@ func TestEvents(t *testing.T) {
 
 // A stream outlives the bound on how long a request may take to arrive.
 func TestStreamOutlivesItsRequest(t *testing.T) {
-	p := startPage(t, func(opt *Options) { opt.bounds = usually(func(b *request.Bounds) { b.Body = 100 * time.Millisecond }) })
-	id := p.put("a.example", "x@a.example")[0]
-	c := p.admin("anna", "")
-	r, err := c.client.Get(c.url + fmt.Sprintf("/d/a.example/live?account=%d", id))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Body.Close()
-	lines := bufio.NewScanner(r.Body)
-	for seen := 0; seen < 2; {
-		if !lines.Scan() {
-			t.Fatalf("the stream ended: %v", lines.Err())
+	inBubble(t, func(t *testing.T, p *page) {
+		id := p.put("a.example", "x@a.example")[0]
+		c := p.admin("anna", "")
+		r, err := c.client.Get(c.url + fmt.Sprintf("/d/a.example/live?account=%d", id))
+		if err != nil {
+			t.Fatal(err)
 		}
-		if strings.HasPrefix(lines.Text(), "data: ") && strings.Contains(lines.Text(), `"account"`) {
-			seen++
-			p.ferry.SetLive(report.Live{Account: id, Running: true, Folder: fmt.Sprint("folder ", seen), Done: 1, Total: 4})
-			if _, err := p.ferry.Begin(t.Context(), []store.AccountID{id}); err != nil {
-				t.Fatal(err)
+		defer r.Body.Close()
+		lines, begun := bufio.NewScanner(r.Body), time.Now()
+		next := func(part string) {
+			t.Helper()
+			for more := true; more; more = !strings.Contains(lines.Text(), part) {
+				if !lines.Scan() {
+					t.Fatalf("the stream ended after %v: %v", time.Since(begun), lines.Err())
+				}
 			}
 		}
-	}
+		next(`"account"`)
+		for time.Since(begun) < 2*request.AnswerBound {
+			next("still here")
+		}
+		p.ferry.SetLive(report.Live{Account: id, Running: true, Folder: "late", Done: 1, Total: 4})
+		if _, err := p.ferry.Begin(t.Context(), []store.AccountID{id}); err != nil {
+			t.Fatal(err)
+		}
+		next(`"account"`)
+	})
 }
 
 // A stream that fails says so in the log.

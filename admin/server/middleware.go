@@ -71,8 +71,8 @@ func headers(next http.Handler) http.Handler {
 func (s *Server) bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		control, now, body := http.NewResponseController(w), time.Now(), r.Body
-		_ = control.SetReadDeadline(now.Add(s.bounds.Body)) // a test's recorder has none
-		_ = control.SetWriteDeadline(now.Add(s.bounds.Answer))
+		_ = control.SetReadDeadline(now.Add(request.BodyBound)) // a test's recorder has none
+		_ = control.SetWriteDeadline(now.Add(request.AnswerBound))
 		next.ServeHTTP(w, r)
 		if o, ok := w.(*observed); ok && o.status >= http.StatusBadRequest {
 			hearOut(control, body)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -56,8 +57,8 @@ type Options struct {
 	Metrics []prometheus.Collector
 
 	hashing access.Hashing
-	bounds  *request.Bounds // nil for the usual ones
-	pages   *web.Pages      // nil to load them
+	maxList int64      // octets of an uploaded list; 0 for what is usual
+	pages   *web.Pages // nil to load them
 }
 
 // Server serves page and API.
@@ -68,7 +69,6 @@ type Server struct {
 	listener net.Listener
 	http     *http.Server
 	log      zerolog.Logger
-	bounds   request.Bounds
 	public   string // admin.public_url
 	url      string // where the page is reached, without a slash at the end
 }
@@ -80,10 +80,7 @@ func New(opt Options) (*Server, error) {
 		return nil, fmt.Errorf("the import page cannot listen on %s: %w", opt.Config.Admin.Listen, err)
 	}
 	secure := opt.Certificate != nil
-	s := &Server{log: opt.Log, bounds: request.DefaultBounds(), public: opt.Config.Admin.PublicURL, url: pageURL(opt.Config.Admin.PublicURL, l.Addr(), secure)}
-	if opt.bounds != nil {
-		s.bounds = *opt.bounds
-	}
+	s := &Server{log: opt.Log, public: opt.Config.Admin.PublicURL, url: pageURL(opt.Config.Admin.PublicURL, l.Addr(), secure)}
 	s.listener = netutil.LimitListener(newFairListener(l, maxConnectionsEach), maxConnections)
 	if secure {
 		s.listener = tls.NewListener(s.listener, &tls.Config{
@@ -96,7 +93,7 @@ func New(opt Options) (*Server, error) {
 	}
 	s.http = &http.Server{
 		Handler:           handler,
-		ReadHeaderTimeout: s.bounds.Header,
+		ReadHeaderTimeout: request.HeaderBound,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          stdlog.New(opt.Log.With().Str("part", "page").Logger().Level(zerolog.DebugLevel), "", 0),
@@ -107,7 +104,7 @@ func New(opt Options) (*Server, error) {
 // compose puts use cases, API and pages together.
 func (s *Server) compose(opt Options) (http.Handler, error) {
 	s.app = admin.New(admin.Options{Config: opt.Config, Store: opt.Store, Ferry: opt.Ferry, Finder: opt.Finder, Log: opt.Log, Hashing: opt.hashing, Endings: opt.Endings, Tokens: opt.Tokens, Languages: web.Languages})
-	g := request.NewGate(s.app, s.bounds, opt.Log)
+	g := request.NewGate(s.app, cmp.Or(opt.maxList, request.MaxList), opt.Log)
 	s.api = api.New(s.app, g, opt.Log, opt.Version, opt.Metrics...)
 	if opt.pages == nil {
 		var err error
