@@ -11,11 +11,12 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"postferry/internal/pause"
 	"strconv"
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"postferry/internal/pause"
 )
 
 // What a service may want of us at most.
@@ -45,12 +46,8 @@ type asker struct {
 	client *http.Client
 	base   *url.URL
 	token  string // what its token has to be for, as the Error says it
-	pause  pauser // nil for a timer
 	bounds bounds
 }
-
-// pauser waits, but for the context's end.
-type pauser func(ctx context.Context, d time.Duration) error
 
 func newAsker(client *http.Client, text, usual, token string) (*asker, error) {
 	base, err := url.Parse(cmp.Or(text, usual))
@@ -88,11 +85,11 @@ func (a *asker) ask(ctx context.Context, method, at string, body []byte, out any
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		pause := cmp.Or(why.After, defaultPause<<(try-1)+rand.N(defaultPause))
-		if !why.Later() || try == maxTries || pause > maxPause {
+		wait := cmp.Or(why.After, defaultPause<<(try-1)+rand.N(defaultPause))
+		if !why.Later() || try == maxTries || wait > maxPause {
 			return why
 		}
-		if err := a.rest(ctx, pause); err != nil {
+		if err := pause.For(ctx, wait); err != nil {
 			return err
 		}
 	}
@@ -167,14 +164,6 @@ func retryAfter(text string, now time.Time) time.Duration {
 		return max(at.Sub(now), 0)
 	}
 	return 0
-}
-
-// rest waits.
-func (a *asker) rest(ctx context.Context, d time.Duration) error {
-	if a.pause != nil {
-		return a.pause(ctx, d)
-	}
-	return pause.For(ctx, d)
 }
 
 // said is what a service says in an error's body.

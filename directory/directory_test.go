@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -20,12 +21,46 @@ import (
 	"postferry/internal/demo/clouds"
 )
 
-// waits notes pauses instead of making them.
-type waits struct{ all []time.Duration }
+// waits notes the pauses between questions, in a bubble: no time passes there while somebody is asked.
+type waits struct {
+	all  []time.Duration
+	last time.Time // of a question
+	next http.RoundTripper
+}
 
-func (w *waits) pause(ctx context.Context, d time.Duration) error {
-	w.all = append(w.all, d)
-	return ctx.Err()
+// RoundTrip implements http.RoundTripper.
+func (w *waits) RoundTrip(r *http.Request) (*http.Response, error) {
+	now := time.Now()
+	if !w.last.IsZero() && now.After(w.last) {
+		w.all = append(w.all, now.Sub(w.last))
+	}
+	w.last = now
+	return w.next.RoundTrip(r)
+}
+
+// noting is a client whose questions are noted.
+func noting(client *http.Client) (*http.Client, *waits) {
+	w := &waits{next: client.Transport}
+	return &http.Client{Transport: w}, w
+}
+
+// serve starts a service for a test with a bubble, in which no connection may stay.
+func serve(t *testing.T, service http.Handler) (url string) {
+	t.Helper()
+	server := httptest.NewServer(service)
+	t.Cleanup(server.Close)
+	server.Config.SetKeepAlivesEnabled(false)
+	return server.URL
+}
+
+// inBubble does something in time that passes at once, from now on.
+func inBubble(t *testing.T, do func(t *testing.T)) {
+	t.Helper()
+	begun := time.Now()
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(begun)) // those who are asked are not in it
+		do(t)
+	})
 }
 
 // microsoft is a tenant and a client with an application's token.
@@ -35,11 +70,10 @@ func microsoft(t *testing.T, m *clouds.Microsoft) (Microsoft, *waits) {
 	if m.Apps == nil {
 		m.Apps = []clouds.App{{ID: "app", Secret: "hush", Roles: []string{clouds.RoleUsers, clouds.RoleSettings}}}
 	}
-	server := httptest.NewServer(m)
-	t.Cleanup(server.Close)
-	cfg := clientcredentials.Config{ClientID: "app", ClientSecret: "hush", TokenURL: m.TokenURL(server.URL), Scopes: []string{GraphScope}, AuthStyle: oauth2.AuthStyleInParams}
-	w := &waits{}
-	return Microsoft{Client: cfg.Client(t.Context()), URL: m.GraphURL(server.URL), pause: w.pause}, w
+	url := serve(t, m)
+	cfg := clientcredentials.Config{ClientID: "app", ClientSecret: "hush", TokenURL: m.TokenURL(url), Scopes: []string{GraphScope}, AuthStyle: oauth2.AuthStyleInParams}
+	client, w := noting(cfg.Client(context.Background()))
+	return Microsoft{Client: client, URL: m.GraphURL(url)}, w
 }
 
 func contoso() []clouds.Mailbox {
@@ -113,14 +147,16 @@ func TestMicrosoftRefuses(t *testing.T) {
 		{"with another secret", clouds.App{ID: "app", Secret: "other", Roles: []string{clouds.RoleUsers}}, Token, "Microsoft Graph (" + GraphScope + ")"},
 	} {
 		m, w := microsoft(t, &clouds.Microsoft{People: contoso(), Apps: []clouds.App{c.app}})
-		_, err := m.List(t.Context())
-		e, ok := errors.AsType[*Error](err)
-		if !ok || e.Reason != c.reason || e.Set != c.set || e.Later() || len(w.all) > 0 {
-			t.Errorf("%s: %v (%+v), after %v", c.name, err, e, w.all)
-		}
-		if strings.Contains(e.Error()+e.Cause, "hush") {
-			t.Errorf("%s: the secret is told: %s %s", c.name, e, e.Cause)
-		}
+		inBubble(t, func(t *testing.T) {
+			_, err := m.List(t.Context())
+			e, ok := errors.AsType[*Error](err)
+			if !ok || e.Reason != c.reason || e.Set != c.set || e.Later() || len(w.all) > 0 {
+				t.Errorf("%s: %v (%+v), after %v", c.name, err, e, w.all)
+			}
+			if strings.Contains(e.Error()+e.Cause, "hush") {
+				t.Errorf("%s: the secret is told: %s %s", c.name, e, e.Cause)
+			}
+		})
 	}
 }
 
@@ -128,29 +164,31 @@ func TestPatience(t *testing.T) {
 	t.Parallel()
 	fake := &clouds.Microsoft{People: contoso(), PageMost: 2}
 	m, w := microsoft(t, fake)
-	if _, err := m.List(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	fake.Throttle(2, 7*time.Second)
-	if got, err := m.List(t.Context()); err != nil || len(got) != 5 || fmt.Sprint(w.all) != "[7s 7s]" {
-		t.Errorf("twice 7 s: %v, %d mailboxes, waited %v", err, len(got), w.all)
-	}
-	fake.Throttle(1, time.Hour)
-	_, err := m.List(t.Context())
-	if e, ok := errors.AsType[*Error](err); !ok || e.Reason != Throttled || e.After != time.Hour || !e.Later() || len(w.all) != 2 {
-		t.Errorf("an hour: %v, waited %v", err, w.all)
-	}
-	fake.SetDown(true)
-	w.all = nil
-	_, err = m.List(t.Context())
-	if e, ok := errors.AsType[*Error](err); !ok || e.Reason != Unreachable || len(w.all) != maxTries-1 || w.all[4] <= w.all[0] {
-		t.Errorf("down: %v, waited %v", err, w.all)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := m.List(ctx); !errors.Is(err, context.Canceled) {
-		t.Errorf("called off: %v", err)
-	}
+	inBubble(t, func(t *testing.T) {
+		if _, err := m.List(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		fake.Throttle(2, 7*time.Second)
+		if got, err := m.List(t.Context()); err != nil || len(got) != 5 || fmt.Sprint(w.all) != "[7s 7s]" {
+			t.Errorf("twice 7 s: %v, %d mailboxes, waited %v", err, len(got), w.all)
+		}
+		fake.Throttle(1, time.Hour)
+		_, err := m.List(t.Context())
+		if e, ok := errors.AsType[*Error](err); !ok || e.Reason != Throttled || e.After != time.Hour || !e.Later() || len(w.all) != 2 {
+			t.Errorf("an hour: %v, waited %v", err, w.all)
+		}
+		fake.SetDown(true)
+		w.all, w.last = nil, time.Time{}
+		_, err = m.List(t.Context())
+		if e, ok := errors.AsType[*Error](err); !ok || e.Reason != Unreachable || len(w.all) != maxTries-1 || w.all[4] <= w.all[0] {
+			t.Errorf("down: %v, waited %v", err, w.all)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := m.List(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("called off: %v", err)
+		}
+	})
 }
 
 // TestElsewhere: the token goes to no other server, whatever the directory says.
@@ -219,9 +257,8 @@ func google(t *testing.T, subject string, delegated ...string) (*clouds.Google, 
 		{Address: "admin@acme.example", Name: "Admin", Admin: true}, {Address: "berta@acme.example", Name: "Berta", Aliases: []string{"b@acme.example"}},
 		{Address: "left@acme.example", Suspended: true}, {Address: "none@acme.example", NoMailbox: true},
 	}}
-	server := httptest.NewServer(g)
-	t.Cleanup(server.Close)
-	file, err := account.KeyFile(server.URL)
+	url := serve(t, g)
+	file, err := account.KeyFile(url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,9 +266,9 @@ func google(t *testing.T, subject string, delegated ...string) (*clouds.Google, 
 	if err := json.Unmarshal(file, &parts); err != nil {
 		t.Fatal(err)
 	}
-	cfg := jwt.Config{Email: account.Email, PrivateKey: []byte(parts["private_key"]), PrivateKeyID: "k", TokenURL: server.URL + "/token", Subject: subject, Scopes: []string{GoogleScope}}
-	w := &waits{}
-	return g, Google{Client: cfg.Client(t.Context()), URL: g.DirectoryURL(server.URL), pause: w.pause}, w
+	cfg := jwt.Config{Email: account.Email, PrivateKey: []byte(parts["private_key"]), PrivateKeyID: "k", TokenURL: url + "/token", Subject: subject, Scopes: []string{GoogleScope}}
+	client, w := noting(cfg.Client(context.Background()))
+	return g, Google{Client: client, URL: g.DirectoryURL(url)}, w
 }
 
 func TestGoogle(t *testing.T) {
@@ -241,37 +278,39 @@ func TestGoogle(t *testing.T) {
 berta@acme.example user licensed b@acme.example
 left@acme.example user licensed suspended
 none@acme.example user`
-	got, err := g.List(t.Context())
-	if err != nil || lines(got) != want {
-		t.Errorf("%v, got\n%s\nwant\n%s", err, lines(got), want)
-	}
-	fake.Throttle(1, 3*time.Second)
-	g.Domain = "acme.example"
-	if got, err := g.List(t.Context()); err != nil || lines(got) != want || fmt.Sprint(w.all) != "[3s]" {
-		t.Errorf("throttled: %v, waited %v", err, w.all)
-	}
-	fake.NoDirectory = true
-	_, err = g.List(t.Context())
-	if e, ok := errors.AsType[*Error](err); !ok || e.Reason != APIOff || e.Set != GoogleAPI {
-		t.Errorf("without the API: %v", err)
-	}
-	_, g, _ = google(t, "berta@acme.example", GoogleScope)
-	_, err = g.List(t.Context())
-	if e, ok := errors.AsType[*Error](err); !ok || e.Reason != NotAdmin {
-		t.Errorf("for somebody who is no administrator: %v", err)
-	}
-	_, g, w = google(t, "admin@acme.example")
-	_, err = g.List(t.Context())
-	if e, ok := errors.AsType[*Error](err); !ok || e.Reason != Token || e.Set != GoogleScope || len(w.all) > 0 {
-		t.Errorf("without delegation: %v, waited %v", err, w.all)
-	}
+	_, noAdmin, _ := google(t, "berta@acme.example", GoogleScope)
+	_, undelegated, none := google(t, "admin@acme.example")
+	inBubble(t, func(t *testing.T) {
+		got, err := g.List(t.Context())
+		if err != nil || lines(got) != want {
+			t.Errorf("%v, got\n%s\nwant\n%s", err, lines(got), want)
+		}
+		fake.Throttle(1, 3*time.Second)
+		g.Domain = "acme.example"
+		if got, err := g.List(t.Context()); err != nil || lines(got) != want || fmt.Sprint(w.all) != "[3s]" {
+			t.Errorf("throttled: %v, waited %v", err, w.all)
+		}
+		fake.NoDirectory = true
+		_, err = g.List(t.Context())
+		if e, ok := errors.AsType[*Error](err); !ok || e.Reason != APIOff || e.Set != GoogleAPI {
+			t.Errorf("without the API: %v", err)
+		}
+		_, err = noAdmin.List(t.Context())
+		if e, ok := errors.AsType[*Error](err); !ok || e.Reason != NotAdmin {
+			t.Errorf("for somebody who is no administrator: %v", err)
+		}
+		_, err = undelegated.List(t.Context())
+		if e, ok := errors.AsType[*Error](err); !ok || e.Reason != Token || e.Set != GoogleScope || len(none.all) > 0 {
+			t.Errorf("without delegation: %v, waited %v", err, none.all)
+		}
+	})
 }
 
 // TestQuota: Google says 403 for what passes, too.
 func TestQuota(t *testing.T) {
 	t.Parallel()
 	asked := 0
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	url := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if asked++; asked == 1 {
 			w.WriteHeader(http.StatusForbidden)
 			fmt.Fprint(w, `{"error":{"code":403,"errors":[{"domain":"usageLimits","reason":"userRateLimitExceeded"}]}}`)
@@ -279,12 +318,13 @@ func TestQuota(t *testing.T) {
 		}
 		fmt.Fprint(w, `{"users":[{"primaryEmail":"a@acme.example","isMailboxSetup":true}]}`)
 	}))
-	defer server.Close()
-	w := &waits{}
-	got, err := Google{Client: server.Client(), URL: server.URL, pause: w.pause}.List(t.Context())
-	if err != nil || len(got) != 1 || len(w.all) != 1 {
-		t.Errorf("%v, %v, waited %v", got, err, w.all)
-	}
+	client, w := noting(&http.Client{Transport: http.DefaultTransport})
+	inBubble(t, func(t *testing.T) {
+		got, err := Google{Client: client, URL: url}.List(t.Context())
+		if err != nil || len(got) != 1 || len(w.all) != 1 {
+			t.Errorf("%v, %v, waited %v", got, err, w.all)
+		}
+	})
 }
 
 func TestChoose(t *testing.T) {

@@ -25,8 +25,7 @@ type Google struct {
 	Client *http.Client // adds a token that acts for an administrator
 	URL    string       // "" for GoogleURL
 	Domain string       // "" for all domains of the customer
-	pause  pauser
-	bounds bounds // zero for the usual ones
+	bounds bounds       // zero for the usual ones
 }
 
 // googleUser is a user as the directory tells.
@@ -48,7 +47,7 @@ func (g Google) List(ctx context.Context) ([]Mailbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.pause, a.bounds = g.pause, g.bounds.orUsual()
+	a.bounds = g.bounds.orUsual()
 	query := url.Values{"maxResults": {strconv.Itoa(googlePage)}, "orderBy": {"email"}, "projection": {"full"}}
 	if g.Domain != "" {
 		query.Set("domain", g.Domain)

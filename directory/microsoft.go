@@ -31,8 +31,7 @@ const (
 type Microsoft struct {
 	Client *http.Client // adds the token of an application
 	URL    string       // "" for GraphURL; sovereign clouds have others
-	pause  pauser
-	bounds bounds // zero for the usual ones
+	bounds bounds       // zero for the usual ones
 }
 
 // graphUser is a user as Graph tells.
@@ -56,7 +55,7 @@ func (m Microsoft) List(ctx context.Context) ([]Mailbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.pause, a.bounds = m.pause, m.bounds.orUsual()
+	a.bounds = m.bounds.orUsual()
 	var all []Mailbox
 	unclear := map[string]int{} // users whose mailbox may be a shared one, by id, with their place in all
 	at := a.base.String() + "/users?" + url.Values{"$select": {graphFields}, "$top": {strconv.Itoa(graphPage)}}.Encode()
