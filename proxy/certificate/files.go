@@ -20,7 +20,6 @@ const certificateCheck = 10 * time.Second
 // files are a pair of PEM files, which are followed when they change.
 type files struct {
 	certFile, keyFile string
-	every             time.Duration
 	log               zerolog.Logger
 
 	mu      sync.Mutex
@@ -35,7 +34,7 @@ type stamp struct{ cert, key time.Time }
 // newFiles loads the configured pair, or the self-signed one in the
 // state directory, which it makes if need be.
 func newFiles(cfg *config.Config, log zerolog.Logger) (*files, error) {
-	c := &files{certFile: cfg.Proxy.Cert, keyFile: cfg.Proxy.Key, every: certificateCheck, log: log}
+	c := &files{certFile: cfg.Proxy.Cert, keyFile: cfg.Proxy.Key, log: log}
 	if c.certFile == "" {
 		var err error
 		if c.certFile, c.keyFile, err = selfSigned(cfg.State, time.Now(), log); err != nil {
@@ -54,7 +53,7 @@ func newFiles(cfg *config.Config, log zerolog.Logger) (*files, error) {
 // Pair gives out a certificate from a pair of PEM files, and follows
 // them when they change.
 func Pair(cert, key string, log zerolog.Logger) (func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
-	c := &files{certFile: cert, keyFile: key, every: certificateCheck, log: log}
+	c := &files{certFile: cert, keyFile: key, log: log}
 	c.seen, c.checked = c.stamp(), time.Now()
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
@@ -68,7 +67,7 @@ func Pair(cert, key string, log zerolog.Logger) (func(*tls.ClientHelloInfo) (*tl
 func (c *files) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now := time.Now(); now.Sub(c.checked) >= c.every {
+	if now := time.Now(); now.Sub(c.checked) >= certificateCheck {
 		c.checked = now
 		if c.stamp() != c.seen {
 			c.load()

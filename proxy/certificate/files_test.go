@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -42,33 +43,36 @@ func current(t *testing.T, c *files) string {
 }
 
 func TestCertificateFollowsItsFiles(t *testing.T) {
-	cfg := certConfig(t)
-	start := time.Now().Add(-time.Hour)
-	makePair(t, cfg, start)
-	c, err := newFiles(cfg, quiet())
-	if err != nil {
-		t.Fatal(err)
-	}
-	first := current(t, c)
-	makePair(t, cfg, start.Add(time.Second))
-	if current(t, c) != first {
-		t.Error("files looked at before their time")
-	}
-	c.every = 0
-	second := current(t, c)
-	if second == first {
-		t.Error("changed files not loaded")
-	}
-	if err := os.WriteFile(cfg.Proxy.Cert, []byte("broken"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if current(t, c) != second {
-		t.Error("a broken certificate replaced a good one")
-	}
-	c.reload()
-	if current(t, c) != second {
-		t.Error("a broken certificate replaced a good one on reload")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		cfg := certConfig(t)
+		start := time.Now().Add(-time.Hour)
+		makePair(t, cfg, start)
+		c, err := newFiles(cfg, quiet())
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := current(t, c)
+		makePair(t, cfg, start.Add(time.Second))
+		if current(t, c) != first {
+			t.Error("files looked at before their time")
+		}
+		time.Sleep(certificateCheck)
+		second := current(t, c)
+		if second == first {
+			t.Error("changed files not loaded")
+		}
+		if err := os.WriteFile(cfg.Proxy.Cert, []byte("broken"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(certificateCheck)
+		if current(t, c) != second {
+			t.Error("a broken certificate replaced a good one")
+		}
+		c.reload()
+		if current(t, c) != second {
+			t.Error("a broken certificate replaced a good one on reload")
+		}
+	})
 }
 
 func TestReloadLoadsUnchangedTimes(t *testing.T) {
