@@ -3,6 +3,7 @@ package syncer
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/emersion/go-imap/v2"
@@ -22,6 +23,16 @@ func TestLeftOutOfOneAnswer(t *testing.T) {
 				for nth := 1; leftOut(t, of, accident, nth, 1); nth++ {
 					leftOut(t, of, accident, nth, 3)
 					leftOut(t, of, accident, nth, 5)
+				}
+			})
+			if !strings.HasPrefix(name, "ledger put back") {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s, %s server, UIDs don't last", name, side), func(t *testing.T) {
+				t.Parallel()
+				fleeting := func(r *rig) { r.pair.new.fleeting = true; r.sync(); accident(r) }
+				for nth := 1; leftOut(t, of, fleeting, nth, 1); nth++ {
+					leftOut(t, of, fleeting, nth, 3)
 				}
 			})
 		}

@@ -191,7 +191,7 @@ func (s *fakeSession) open(op, name string) (sel *upstream.Selected, err error) 
 		s.box = b
 		st := s.status(b)
 		sel = &upstream.Selected{Messages: st.Messages, UIDNext: st.UIDNext, UIDValidity: st.UIDValidity,
-			HighestModSeq: st.HighestModSeq, NotSticky: s.fleeting}
+			HighestModSeq: st.HighestModSeq, NotSticky: s.fleeting && !s.unsaid}
 		return nil
 	})
 	return sel, err

@@ -39,6 +39,7 @@ type fakeServer struct {
 	single         bool     // no MULTIAPPEND: each message of a batch has its own fate
 	first          imap.UID // UIDs that were used before there were folders
 	fleeting       bool     // UIDNOTSTICKY: other UIDs each time a folder is opened
+	unsaid         bool     // which it doesn't say: only its UIDVALIDITY is another one each time
 	validity       uint32
 	shown          map[store.Key]string  // what was under which UID then
 	late           []*lateStore          // what it has read and will store only later

@@ -183,12 +183,12 @@ var sameMoved = map[string]struct {
 // new server says nothing of the UIDs that it gives.
 func TestSameMovedOnBothServers(t *testing.T) {
 	for name, c := range sameMoved {
-		for _, plain := range []bool{false, true} {
-			t.Run(name, func(t *testing.T) {
+		for kind, plain := range map[string]bool{"": false, "without UIDPLUS": true, "UIDs don't last": false} {
+			t.Run(name+", "+kind, func(t *testing.T) {
 				t.Parallel()
 				r := newRigIn(t, inMemory(t))
 				r.silent = true
-				r.pair.new.uidplus = !plain
+				r.pair.new.uidplus, r.pair.new.fleeting = !plain, kind == "UIDs don't last"
 				b := bothServers{r, mail(3)}
 				for _, s := range []*fakeServer{r.pair.old, r.pair.new} {
 					s.add("Work")

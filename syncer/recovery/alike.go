@@ -9,6 +9,7 @@ import (
 
 	"postferry/store"
 	"postferry/syncer/message"
+	"postferry/syncer/session"
 	"postferry/upstream"
 	"postferry/upstream/link"
 )
@@ -27,7 +28,10 @@ type AlikeLine struct {
 }
 
 // AlikeCopies are what is there that looks like copies of several messages.
-type AlikeCopies struct{ folder *Folder }
+type AlikeCopies struct {
+	folder *Folder
+	listed map[store.FolderID][]message.Candidate // what is in folders whose UIDs don't last, or are others now
+}
 
 // Lines are the lines with fingerprints, in the order of folders, of this folder's ledger, those of the account's other
 // folders, or both.
@@ -113,7 +117,7 @@ func (a *AlikeCopies) Astray(ctx context.Context, lines []AlikeLine) (astray []A
 			return nil, err
 		}
 		for _, l := range lines[:n] {
-			if lasting := l.UID != 0 || l.UIDValidity != 0; lasting && !there[l.Key] {
+			if !there[l.Key] {
 				astray = append(astray, l)
 			}
 		}
@@ -122,11 +126,11 @@ func (a *AlikeCopies) Astray(ctx context.Context, lines []AlikeLine) (astray []A
 	return astray, nil
 }
 
-// inPlace tells which lines' copies are under their UIDs in a folder of the new server. If it does not open they are gone;
-// where UIDs don't last nobody knows, and they count as there.
+// inPlace tells which lines' copies are under their UIDs in a folder of the new server. If it does not open they are gone. Where
+// UIDs don't last, or are others now, there are as many of them as messages that are the same.
 func (a *AlikeCopies) inPlace(ctx context.Context, name string, lines []AlikeLine) (there map[store.Key]bool, err error) {
-	there = map[store.Key]bool{}
-	if !slices.ContainsFunc(lines, func(l AlikeLine) bool { return l.UID != 0 }) {
+	there, lines = map[store.Key]bool{}, slices.DeleteFunc(slices.Clone(lines), func(l AlikeLine) bool { return l.UID == 0 && l.UIDValidity != 0 })
+	if len(lines) == 0 {
 		return there, nil
 	}
 	sel, err := a.folder.New.Examine(ctx, name)
@@ -136,17 +140,13 @@ func (a *AlikeCopies) inPlace(ctx context.Context, name string, lines []AlikeLin
 	if err != nil {
 		return nil, err
 	}
+	if slices.ContainsFunc(lines, func(l AlikeLine) bool { return void(&l.Entry, sel) }) {
+		return there, a.among(ctx, sel, lines, there)
+	}
 	placed, set := map[imap.UID]store.Entry{}, imap.UIDSet{}
 	for _, l := range lines {
-		if Fleeting(sel) {
-			there[l.Key] = true
-		} else if l.UID != 0 && l.UIDValidity == sel.UIDValidity {
-			placed[l.UID] = l.Entry
-			set.AddNum(l.UID)
-		}
-	}
-	if len(set) == 0 {
-		return there, nil
+		placed[l.UID] = l.Entry
+		set.AddNum(l.UID)
 	}
 	err = headersOf(ctx, a.folder.New, set, func(m upstream.Message, header []byte) error {
 		if e, ok := placed[m.UID]; ok && message.IsCopy(&e, m, header) {
@@ -155,6 +155,49 @@ func (a *AlikeCopies) inPlace(ctx context.Context, name string, lines []AlikeLin
 		return nil
 	})
 	return there, err
+}
+
+// among marks as many of the lines of an open folder as there are messages in it that are the same.
+func (a *AlikeCopies) among(ctx context.Context, sel *upstream.Selected, lines []AlikeLine, there map[store.Key]bool) error {
+	all, err := a.list(ctx, lines[0].row.ID, sel)
+	if err != nil {
+		return err
+	}
+	copies, prints := make([]message.Wanted, len(lines)), map[store.Fingerprint]bool{}
+	for i := range lines {
+		copies[i], prints[lines[i].Fingerprint] = lines[i].Copy(), true
+	}
+	same := slices.DeleteFunc(slices.Clone(all), func(c message.Candidate) bool { return !prints[c.Fingerprint] })
+	for i, c := range message.NewCandidates(same).TakeExact(copies) {
+		there[lines[i].Key] = c.UID != 0
+	}
+	return nil
+}
+
+// list are the messages of an open folder. It is listed once in a pull, whatever is asked of it.
+func (a *AlikeCopies) list(ctx context.Context, id store.FolderID, sel *upstream.Selected) ([]message.Candidate, error) {
+	if all, listed := a.listed[id]; listed {
+		return all, nil
+	}
+	uids, err := searchFrom(ctx, a.folder.New, sel, 1)
+	if err != nil {
+		return nil, err
+	}
+	var all []message.Candidate
+	for _, set := range session.Chunks(uids, session.ListWindow) {
+		err := headersOf(ctx, a.folder.New, set, func(m upstream.Message, header []byte) error {
+			all = append(all, message.CandidateOf(m, header))
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	if a.listed == nil {
+		a.listed = map[store.FolderID][]message.Candidate{}
+	}
+	a.listed[id] = all
+	return all, nil
 }
 
 // At is where the line is.

@@ -24,11 +24,9 @@ func (n *Numbers) checkNew(ctx context.Context) error {
 	case v != 0 && v != n.folder.Target.UIDValidity && !n.folder.First():
 		return n.lookThrough(ctx)
 	}
-	if n.knowsNothing() {
+	if n.knowsNothing() || n.placeless() {
 		var err error
-		if n.Beyond, err = n.copies.Newcomers(ctx, 1); n.folder.Fleeting {
-			n.Beyond = nil
-		}
+		n.Beyond, err = n.copies.Newcomers(ctx, 1)
 		return err
 	}
 	seen := n.newWentBack()
@@ -56,7 +54,7 @@ func (n *Numbers) checkNew(ctx context.Context) error {
 	switch {
 	case seen != "":
 		return n.recogniseNew(ctx, seen)
-	case n.unnumbered():
+	case n.unnumbered() || n.folder.Fleeting && n.toCopy():
 		return n.lookThrough(ctx)
 	case n.unshown():
 		found, err := n.copies.Newcomers(ctx, 1)
@@ -75,37 +73,54 @@ func (n *Numbers) checkNew(ctx context.Context) error {
 // may not know what has been copied.
 func (n *Numbers) knowsNothing() bool {
 	cp, k := n.folder.Row.Checkpoint, n.folder.Known
-	return cp.NewUIDValidity == 0 && !n.folder.First() && !n.folder.Fleeting && len(k.Entries)+k.Before+len(k.Stale) == 0 &&
-		n.folder.Target.Messages > 0 && n.folder.Selected.UIDNext > max(cp.UIDNext, 1)
+	return cp.NewUIDValidity == 0 && !n.folder.First() && len(k.Entries)+k.Before+len(k.Stale) == 0 &&
+		n.folder.Target.Messages > 0 && n.toCopy()
+}
+
+// placeless tells whether there is mail to copy and the new folder's UIDs don't last, so that neither checkpoint nor lines tell what has come there since:
+// of the messages that no line stands for any may be the copy of one that an earlier state of the ledger does not know. They are taken for newcomers
+// as at a first pull; see AlikeCopies for what their user has moved there.
+func (n *Numbers) placeless() bool {
+	return n.folder.Row.Checkpoint.NewUIDValidity == 0 && !n.folder.First() && n.folder.Target.Messages > 0 && n.toCopy() &&
+		slices.ContainsFunc(n.folder.Ledger.Entries, func(e store.Entry) bool { return e.UID == 0 && e.UIDValidity == 0 })
+}
+
+// toCopy tells whether the old folder may have messages that the ledger does not know.
+func (n *Numbers) toCopy() bool {
+	f := n.folder
+	if !f.Selected.Traits.StableUIDs {
+		return f.Known.Count() < int(f.Selected.Messages)
+	}
+	return f.Selected.UIDNext > max(f.Row.Checkpoint.UIDNext, 1) || len(f.Known.Again) > 0
 }
 
 // unnumbered tells whether there is mail to copy and no checkpoint that tells what has come to the new folder since, though its ledger has copies: a person
 // has accepted the mailbox, and the ledger may be an earlier state of itself.
 func (n *Numbers) unnumbered() bool {
 	cp := n.folder.Row.Checkpoint
-	return cp.NewUIDValidity == 0 && !n.folder.First() && !n.folder.Fleeting && n.folder.Selected.UIDNext > max(cp.UIDNext, 1) &&
+	return cp.NewUIDValidity == 0 && !n.folder.First() && !n.folder.Fleeting && n.toCopy() &&
 		slices.ContainsFunc(n.folder.Ledger.Entries, func(e store.Entry) bool { return e.UID != 0 })
 }
 
 // unshown tells whether there is mail to copy and no copy that would show whether the new folder's UIDs are those that the
 // checkpoint knows: server and ledger may both have been put back, and what has a UID below it may be a copy.
 func (n *Numbers) unshown() bool {
-	cp := n.folder.Row.Checkpoint
 	return n.folder.Sample != nil && len(n.folder.Sample.Copies) == 0 && !n.folder.Fleeting && !n.folder.First() &&
-		n.folder.Target.Messages > 0 && n.folder.Selected.UIDNext > max(cp.UIDNext, 1)
+		n.folder.Target.Messages > 0 && n.toCopy()
 }
 
 // lookThrough looks at all of a folder that is numbered anew since the checkpoint: nothing tells what has come after that. Lines
-// that an interrupted pull has given UIDs since are checked as well: another message that is like one of them may be its copy.
+// that an interrupted pull has given UIDs since are checked as well: another message that is like one of them may be its copy. A server that numbers
+// a folder anew whenever it is opened has just had all copies looked for.
 func (n *Numbers) lookThrough(ctx context.Context) error {
-	placed := map[lookOf]imap.UID{}
+	placed, numbered := map[lookOf]imap.UID{}, n.folder.Target.UIDValidity
 	for i := range n.folder.Ledger.Entries {
 		if e := &n.folder.Ledger.Entries[i]; e.UID != 0 && e.UIDValidity == n.folder.Target.UIDValidity {
 			placed[lookOf{e.Fingerprint, e.Size}] = e.UID
 		}
 	}
 	var err error
-	if n.Beyond, err = n.copies.Newcomers(ctx, 1); err != nil || len(placed) == 0 {
+	if n.Beyond, err = n.copies.Newcomers(ctx, 1); err != nil || len(placed) == 0 || n.folder.Target.UIDValidity != numbered {
 		return err
 	}
 	for _, c := range n.Beyond {

@@ -20,6 +20,6 @@ func New(f *Folder) *Recovery {
 		Flags:          &FlagSync{folder: f, copies: copies, numbers: numbers},
 		Reconciliation: &Reconciliation{f, copies, others},
 		Seconds:        &SecondCopies{f, copies},
-		Alike:          &AlikeCopies{f},
+		Alike:          &AlikeCopies{folder: f},
 	}
 }
