@@ -19,10 +19,9 @@ type copyOfLedger struct {
 	flags         map[string][]imap.Flag // of the old server
 }
 
-// backUpLedger keeps a copy of the store, between two passes. Where UIDs don't last an earlier one shows
-// nothing of what has come since.
+// backUpLedger keeps a copy of the store, between two passes.
 func (m *model) backUpLedger(t *rapid.T) {
-	if m.allMail() || m.unjudged() || m.unsettled() || m.pair.new.fleeting || m.pair.old.fleeting || m.backup != nil && rapid.Bool().Draw(t, "keep the former one") {
+	if m.allMail() || m.unjudged() || m.unsettled() || m.backup != nil && rapid.Bool().Draw(t, "keep the former one") {
 		return
 	}
 	m.note("the ledger: backed up")
