@@ -74,7 +74,7 @@ func (t *tenant) askOnce(ctx context.Context, r request) (*oauth2.Token, error) 
 	c := clientcredentials.Config{ClientID: r.clientID, ClientSecret: r.secret.Reveal(), TokenURL: r.url, EndpointParams: form, AuthStyle: oauth2.AuthStyleInParams}
 	got, err := c.Token(context.WithValue(ctx, oauth2.HTTPClient, t.client()))
 	if err != nil {
-		return nil, t.refusedBy(host, err)
+		return nil, t.refusedBy(host, err, r.secret, store.Secret(form.Get("refresh_token")), store.Secret(form.Get("assertion")), store.Secret(form.Get("client_assertion")))
 	}
 	if got.AccessToken == "" || strings.ContainsAny(got.AccessToken, "\x00\x01\r\n") {
 		return nil, t.fault(store.TokenUnavailable, host, errors.New("it answered without a token that can be sent")).ofTenant()

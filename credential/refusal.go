@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"postferry/config"
+	"postferry/internal/secret"
 	"postferry/store"
 )
 
@@ -27,8 +29,12 @@ func aadKinds(number string) (store.ProblemKind, bool) {
 		"700023": store.ApplicationRefused, "7000218": store.ApplicationRefused, "7000229": store.ApplicationRefused, "70001": store.ApplicationRefused,
 		"700024": store.ClockWrong,
 		"65001":  store.PermissionMissing, "500011": store.PermissionMissing, "501051": store.PermissionMissing, "1002012": store.PermissionMissing, "70011": store.PermissionMissing,
+		"500014": store.PermissionMissing, "90033": store.TokenUnavailable, "90024": store.TokenUnavailable, "50087": store.TokenUnavailable,
 		"50173": store.ConsentRevoked, "700082": store.ConsentRevoked, "70008": store.ConsentRevoked, "70000": store.ConsentRevoked, "50076": store.ConsentRevoked,
 		"50078": store.ConsentRevoked, "50079": store.ConsentRevoked, "53003": store.ConsentRevoked, "65004": store.ConsentRevoked,
+		"50072": store.ConsentRevoked, "50074": store.ConsentRevoked, "50132": store.ConsentRevoked, "50133": store.ConsentRevoked, "50055": store.ConsentRevoked,
+		"50144": store.ConsentRevoked, "50158": store.ConsentRevoked, "53000": store.ConsentRevoked, "53001": store.ConsentRevoked, "53002": store.ConsentRevoked,
+		"53004": store.ConsentRevoked, "530003": store.ConsentRevoked, "70043": store.ConsentRevoked, "700084": store.ConsentRevoked, "50105": store.ConsentRevoked,
 		"50057": store.MailboxUnknown, "50034": store.MailboxUnknown,
 	}[number]
 	return kind, ok
@@ -43,12 +49,12 @@ func perMailbox(kind store.ProblemKind) bool {
 	return false
 }
 
-// refusedBy says what a provider's answer means.
-func (t *tenant) refusedBy(host string, err error) *Error {
+// refusedBy says what a provider's answer means to what it was sent.
+func (t *tenant) refusedBy(host string, err error, sent ...store.Secret) *Error {
 	f := t.fault(store.TokenUnavailable, host, err)
 	refusal, answered := errors.AsType[*oauth2.RetrieveError](err)
 	if answered {
-		f.Err = &providerError{refusal}
+		f.Err = newProviderError(refusal, sent)
 		f.Kind = t.kindOf(refusal)
 	}
 	f.Tenant = !perMailbox(f.Kind)
@@ -74,23 +80,27 @@ func (t *tenant) kindOf(r *oauth2.RetrieveError) store.ProblemKind {
 		return googleKind(r)
 	}
 	switch r.ErrorCode {
-	case "invalid_client", "unauthorized_client":
+	case "invalid_client", "unauthorized_client", "deleted_client", "disabled_client":
 		return store.ApplicationRefused
-	case "invalid_grant":
+	case "invalid_grant", "interaction_required", "login_required", "consent_required", "account_selection_required": // the last four: OpenID Connect Core 1.0 section 3.1.2.6
 		if t.signIn.Method == config.Consent {
 			return store.ConsentRevoked
 		}
 		return store.ApplicationRefused
-	case "invalid_scope", "access_denied", "invalid_resource":
+	case "invalid_scope", "access_denied", "invalid_resource", "admin_policy_enforced", "org_internal":
 		return store.PermissionMissing
 	}
 	return store.TokenUnavailable
 }
 
-// consentKind: that nobody has consented means another thing where people do for themselves.
+// consentKind: that nobody has consented means another thing where people do for themselves; and where an application signs
+// in by itself, it is that which is not let in.
 func (t *tenant) consentKind(kind store.ProblemKind) store.ProblemKind {
-	if t.signIn.Method == config.Consent && kind == store.PermissionMissing {
+	switch {
+	case t.signIn.Method == config.Consent && kind == store.PermissionMissing:
 		return store.ConsentRevoked
+	case t.signIn.Method == config.Microsoft && perMailbox(kind):
+		return store.ApplicationRefused
 	}
 	return kind
 }
@@ -105,7 +115,7 @@ func googleKind(r *oauth2.RetrieveError) store.ProblemKind {
 		return store.ClockWrong
 	case strings.Contains(text, "invalid email or user id"), strings.Contains(text, "suspended"), strings.Contains(text, "account has been"):
 		return store.MailboxUnknown
-	case r.ErrorCode == "invalid_grant", r.ErrorCode == "invalid_client":
+	case slices.Contains([]string{"invalid_grant", "invalid_client", "deleted_client", "disabled_client"}, r.ErrorCode):
 		return store.ApplicationRefused
 	}
 	return store.TokenUnavailable
@@ -113,21 +123,26 @@ func googleKind(r *oauth2.RetrieveError) store.ProblemKind {
 
 // providerError is a provider's refusal in its own words, without the rest of its answer, which may
 // have what is secret.
-type providerError struct{ refusal *oauth2.RetrieveError }
+type providerError struct {
+	refusal *oauth2.RetrieveError
+	words   string
+}
 
-func (e *providerError) Error() string {
-	r := e.refusal
+// newProviderError leaves out of a refusal what the provider repeats of what it was sent.
+func newProviderError(r *oauth2.RetrieveError, sent []store.Secret) *providerError {
 	var b strings.Builder
 	if r.Response != nil {
 		b.WriteString("HTTP " + strconv.Itoa(r.Response.StatusCode))
 	}
 	for _, text := range []string{r.ErrorCode, r.ErrorDescription} {
-		if text = printable(text); text != "" {
+		if text = printable(secret.Hide(text, sent...)); text != "" {
 			b.WriteString(": " + text)
 		}
 	}
-	return b.String()
+	return &providerError{r, b.String()}
 }
+
+func (e *providerError) Error() string { return e.words }
 
 // Unwrap returns the refusal.
 func (e *providerError) Unwrap() error { return e.refusal }
@@ -155,7 +170,11 @@ func hint(err error) time.Duration {
 	if !ok || refusal.Response == nil {
 		return 0
 	}
-	n, err := strconv.ParseUint(refusal.Response.Header.Get("Retry-After"), 10, 31)
+	text := refusal.Response.Header.Get("Retry-After")
+	if at, err := http.ParseTime(text); err == nil {
+		return min(max(time.Until(at), 0), longestHint)
+	}
+	n, err := strconv.ParseUint(text, 10, 31)
 	if err != nil {
 		return 0
 	}

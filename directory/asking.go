@@ -12,11 +12,13 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/oauth2"
 
 	"postferry/internal/pause"
+	"postferry/internal/secret"
 )
 
 // What a service may want of us at most.
@@ -152,7 +154,19 @@ func (a *asker) once(ctx context.Context, method, at string, body []byte) (statu
 	if err == nil && int64(len(answer)) > a.bounds.page {
 		err = errTooLarge
 	}
+	if resp.StatusCode != http.StatusOK { // is told
+		answer = []byte(secret.Hide(string(answer), shown(resp)))
+	}
 	return resp.StatusCode, retryAfter(resp.Header.Get("Retry-After"), time.Now()), answer, err
+}
+
+// shown is the token that was shown with a question.
+func shown(resp *http.Response) secret.Text {
+	if resp.Request == nil {
+		return ""
+	}
+	_, token, _ := strings.Cut(resp.Request.Header.Get("Authorization"), " ")
+	return secret.Text(token)
 }
 
 // retryAfter reads the header of that name: seconds or a date.

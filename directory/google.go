@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 )
 
@@ -55,16 +56,21 @@ func (g Google) List(ctx context.Context) ([]Mailbox, error) {
 		query.Set("customer", "my_customer")
 	}
 	var all []Mailbox
+	seen := map[string]bool{} // a user who changes while the list is read may be on two pages
 	for page := 0; ; page++ {
 		var answer struct {
 			Users []googleUser `json:"users"`
 			Next  string       `json:"nextPageToken"`
+			Error *struct{}    `json:"error"`
 		}
 		if err := a.get(ctx, a.base.String()+"/users?"+query.Encode(), &answer, googleRefusal); err != nil {
 			return nil, err
 		}
+		if answer.Error != nil {
+			return nil, &Error{Reason: Answer, Cause: "there is an error in it"}
+		}
 		for _, u := range answer.Users {
-			if isAddress(u.Address) {
+			if isAddress(u.Address) && first(seen, u.Address) {
 				all = append(all, u.mailbox())
 			}
 		}
@@ -89,26 +95,37 @@ func (u googleUser) mailbox() Mailbox {
 // googleRefusal says what a refusal means.
 func googleRefusal(status int, body []byte) *Error {
 	e := &Error{Reason: Answer, Cause: said(status, body)}
-	var answer struct {
-		Error struct {
-			Errors []struct {
-				Reason string `json:"reason"`
-			} `json:"errors"`
-		} `json:"error"`
-	}
-	reason := ""
-	if json.Unmarshal(body, &answer) == nil && len(answer.Error.Errors) > 0 {
-		reason = answer.Error.Errors[0].Reason
-	}
-	switch {
-	case reason == "rateLimitExceeded", reason == "userRateLimitExceeded", reason == "quotaExceeded":
+	switch reason := googleReason(body); {
+	case slices.Contains([]string{"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "dailyLimitExceeded", "RATE_LIMIT_EXCEEDED"}, reason):
 		e.Reason = Throttled
-	case reason == "accessNotConfigured":
+	case reason == "accessNotConfigured", reason == "SERVICE_DISABLED":
 		e.Reason, e.Set = APIOff, GoogleAPI
-	case reason == "insufficientPermissions", status == http.StatusUnauthorized:
+	case reason == "insufficientPermissions", reason == "ACCESS_TOKEN_SCOPE_INSUFFICIENT", status == http.StatusUnauthorized:
 		e.Reason, e.Set = Token, GoogleScope
 	case status == http.StatusForbidden:
 		e.Reason, e.Set = NotAdmin, "admin"
 	}
 	return e
+}
+
+// googleReason is the word for why something is refused, of the older kind or the newer (google.rpc.ErrorInfo); "" for none.
+func googleReason(body []byte) string {
+	type reasons []struct {
+		Reason string `json:"reason"`
+	}
+	var answer struct {
+		Error struct {
+			Errors  reasons `json:"errors"`
+			Details reasons `json:"details"`
+		} `json:"error"`
+	}
+	if json.Unmarshal(body, &answer) != nil {
+		return ""
+	}
+	for _, r := range append(answer.Error.Errors, answer.Error.Details...) {
+		if r.Reason != "" {
+			return r.Reason
+		}
+	}
+	return ""
 }

@@ -78,6 +78,14 @@ func sorted(all []Mailbox) {
 	})
 }
 
+// first tells whether an address is seen for the first time.
+func first(seen map[string]bool, address string) bool {
+	key := strings.ToLower(address)
+	was := seen[key]
+	seen[key] = true
+	return !was
+}
+
 // domainOf is what stands behind the last @.
 func domainOf(address string) string { return address[strings.LastIndexByte(address, '@')+1:] }
 

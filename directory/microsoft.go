@@ -3,10 +3,8 @@ package directory
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -57,6 +55,7 @@ func (m Microsoft) List(ctx context.Context) ([]Mailbox, error) {
 	}
 	a.bounds = m.bounds.orUsual()
 	var all []Mailbox
+	seen := map[string]bool{}   // a user who changes while the list is read may be on two pages
 	unclear := map[string]int{} // users whose mailbox may be a shared one, by id, with their place in all
 	at := a.base.String() + "/users?" + url.Values{"$select": {graphFields}, "$top": {strconv.Itoa(graphPage)}}.Encode()
 	for page := 0; at != ""; page++ {
@@ -67,8 +66,11 @@ func (m Microsoft) List(ctx context.Context) ([]Mailbox, error) {
 		if err := a.get(ctx, at, &answer, graphRefusal(a, GraphUsers)); err != nil {
 			return nil, err
 		}
+		if answer.Value == nil {
+			return nil, &Error{Reason: Answer, Cause: "there is no list in it"}
+		}
 		for _, u := range answer.Value {
-			if box, ok := u.mailbox(); ok {
+			if box, ok := u.mailbox(); ok && first(seen, box.Address) {
 				if box.Guessed {
 					unclear[u.ID] = len(all)
 				}
@@ -122,82 +124,6 @@ func (u graphUser) licensed() bool {
 		}
 	}
 	return false
-}
-
-// purposes are Graph's words for kinds.
-func purposeOf(word string) Kind {
-	switch word {
-	case "user":
-		return User
-	case "shared":
-		return Shared
-	case "room":
-		return Room
-	case "equipment":
-		return Equipment
-	}
-	return Other
-}
-
-// clear asks what the unclear mailboxes are for. Without the permission for that the guess stays.
-func (m Microsoft) clear(ctx context.Context, a *asker, all []Mailbox, unclear map[string]int) error {
-	ids := make([]string, 0, len(unclear))
-	for id := range unclear {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	for some := range slices.Chunk(ids, graphBatch) {
-		told, err := askPurposes(ctx, a, some)
-		if err != nil {
-			return err
-		}
-		if len(told) == 0 {
-			return nil // not for us: the rest wouldn't be either
-		}
-		for id, kind := range told {
-			all[unclear[id]].Kind, all[unclear[id]].Guessed = kind, false
-		}
-	}
-	return nil
-}
-
-// askPurposes asks for several at once ("JSON batching").
-func askPurposes(ctx context.Context, a *asker, ids []string) (map[string]Kind, error) {
-	type request struct {
-		ID     string `json:"id"`
-		Method string `json:"method"`
-		URL    string `json:"url"`
-	}
-	var in struct {
-		Requests []request `json:"requests"`
-	}
-	for _, id := range ids {
-		in.Requests = append(in.Requests, request{id, http.MethodGet, "/users/" + url.PathEscape(id) + "/mailboxSettings/userPurpose"})
-	}
-	body, err := json.Marshal(in)
-	if err != nil {
-		return nil, err
-	}
-	var out struct {
-		Responses []struct {
-			ID     string `json:"id"`
-			Status int    `json:"status"`
-			Body   struct {
-				Value json.RawMessage `json:"value"`
-			} `json:"body"`
-		} `json:"responses"`
-	}
-	if err := a.ask(ctx, http.MethodPost, a.base.String()+"/$batch", body, &out, graphRefusal(a, GraphSettings)); err != nil {
-		return nil, err
-	}
-	told := map[string]Kind{}
-	for _, r := range out.Responses {
-		var word string
-		if r.Status == http.StatusOK && slices.Contains(ids, r.ID) && json.Unmarshal(r.Body.Value, &word) == nil {
-			told[r.ID] = purposeOf(word)
-		}
-	}
-	return told, nil
 }
 
 // graphRefusal says what a refusal means.

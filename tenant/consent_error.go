@@ -9,6 +9,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"postferry/credential"
+	"postferry/internal/secret"
 	"postferry/store"
 )
 
@@ -66,8 +67,8 @@ func (e *ConsentError) Error() string {
 // Unwrap is what went wrong on the way, if that was it.
 func (e *ConsentError) Unwrap() error { return e.err }
 
-// refusal is what a provider said no with, without its whole answer.
-func (p *provider) refusal(err error) error {
+// refusal is what a provider said no with, without its whole answer and what it was sent.
+func (p *provider) refusal(err error, sent ...store.Secret) error {
 	refused, ok := errors.AsType[*oauth2.RetrieveError](err)
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -79,11 +80,11 @@ func (p *provider) refusal(err error) error {
 	case refused.ErrorCode == "expired_token":
 		return &ConsentError{Reason: TooLate, Host: p.host}
 	}
-	code := refused.ErrorCode
+	code, sent := refused.ErrorCode, append(sent, p.in.Secret)
 	if code == "" && refused.Response != nil {
 		code = fmt.Sprintf("HTTP %d", refused.Response.StatusCode)
 	}
-	return &ConsentError{Reason: ProviderRefused, Host: p.host, Cause: words(code, refused.ErrorDescription)}
+	return &ConsentError{Reason: ProviderRefused, Host: p.host, Cause: words(secret.Hide(code, sent...), secret.Hide(refused.ErrorDescription, sent...))}
 }
 
 // Code is the reason of an error, or the kind of the problem that it is; "" for others.

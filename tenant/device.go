@@ -32,7 +32,7 @@ func (c *Connector) byCode(ctx context.Context, p *provider, mailbox string, ask
 	case errors.Is(err, context.DeadlineExceeded) && !time.Now().Before(d.Expiry):
 		return store.Consent{}, &ConsentError{Reason: TooLate, Host: p.host, err: err}
 	case err != nil:
-		return store.Consent{}, p.refusal(err)
+		return store.Consent{}, p.refusal(err, store.Secret(d.DeviceCode))
 	}
 	return c.agreed(ctx, p, mailbox, p.asked, token)
 }

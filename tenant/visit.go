@@ -76,7 +76,7 @@ func (c *Connector) redeem(ctx context.Context, p *provider, v *Visit, answer ur
 	flow.RedirectURL = v.redirect
 	token, err := flow.Exchange(p.asking(ctx), answer.Get("code"), oauth2.VerifierOption(v.verifier))
 	if err != nil {
-		return store.Consent{}, p.refusal(err)
+		return store.Consent{}, p.refusal(err, store.Secret(answer.Get("code")), store.Secret(v.verifier))
 	}
 	return c.agreed(ctx, p, v.mailbox, v.asked, token)
 }

@@ -126,7 +126,7 @@ func allowed() map[string][]string {
 		"upstream/pop3":      append([]string{"upstream/link"}, bottom...),
 		transcripts:          {"upstream/link", "config"},
 		"upstream/link":      append([]string{publicnet, reasons}, bottom...),
-		"credential":         append([]string{"upstream/link", publicnet, pauses, reasons}, bottom...),
+		"credential":         append([]string{"upstream/link", publicnet, pauses, secret, reasons}, bottom...),
 		"discover":           append([]string{publicnet, "upstream", "upstream/pop3", "upstream/link"}, bottom...), // it asks what it finds as the engine would
 		"cause":              {reasons, "store"},
 		"stage":              {"discover", "store", reasons}, // for the facts, and what is told of them
@@ -162,9 +162,9 @@ func allowed() map[string][]string {
 		demo:                 {demoServers, demoClouds, control, humanize, reports, "lifecycle", "store"},
 		demoServers:          nil,
 		demoClouds:           nil,
-		"directory":          {pauses},
+		"directory":          {pauses, secret},
 		pauses:               nil,
-		"tenant":             {"credential", "directory", "upstream", "upstream/pop3", "upstream/link", "store", "config"},
+		"tenant":             {secret, "credential", "directory", "upstream", "upstream/pop3", "upstream/link", "store", "config"},
 		humanize:             nil,
 		tables:               nil,
 		"internal/layers":    nil,

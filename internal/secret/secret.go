@@ -5,6 +5,8 @@ package secret
 import (
 	"fmt"
 	"io"
+	"net/url"
+	"strings"
 )
 
 // Text is a password, a token or a key. Every way of printing it shows a mask, so
@@ -31,3 +33,15 @@ func (s Text) GoString() string { return mask }
 
 // MarshalText implements encoding.TextMarshaler with a mask (JSON, TOML, zerolog).
 func (s Text) MarshalText() ([]byte, error) { return []byte(mask), nil }
+
+// Hide puts a mask in place of secrets in what somebody says who has been told them, also as they stand in addresses.
+func Hide(said string, secrets ...Text) string {
+	for _, s := range secrets {
+		for _, form := range []string{string(s), url.QueryEscape(string(s)), url.PathEscape(string(s))} {
+			if form != "" {
+				said = strings.ReplaceAll(said, form, mask)
+			}
+		}
+	}
+	return said
+}
