@@ -8,17 +8,17 @@ import (
 	"postferry/upstream/link"
 )
 
-// This file is about servers that fall silent in the middle of an APPEND or MOVE: nobody knows
+// This file is about servers that fall silent in the middle of an APPEND, COPY or MOVE: nobody knows
 // what they will make of it. A process that was stopped or waits for its disk has the
 // message in its socket's buffer and may store it long after the client has given up.
 
-// appending tells whether an APPEND or a MOVE has not been answered yet.
+// appending tells whether an APPEND, a COPY or a MOVE has not been answered yet.
 func (c *conn) appending() bool {
-	return slices.ContainsFunc(c.underway, func(c *command) bool { return c.verb == link.VerbAppend || c.verb == verbMove })
+	return slices.ContainsFunc(c.underway, func(c *command) bool { return c.verb == link.VerbAppend || c.verb == verbCopy || c.verb == verbMove })
 }
 
 // Hung tells whether the session was given up because the server fell silent while an
-// APPEND or a MOVE was under way. Its connection is still open then, until AwaitEnd or Close.
+// APPEND, a COPY or a MOVE was under way. Its connection is still open then, until AwaitEnd or Close.
 func (s *Session) Hung() bool {
 	return s.conn.link.Lost != nil && !s.conn.link.Raw.Closed.Load() && s.conn.appending()
 }

@@ -32,7 +32,12 @@ func (c *Changer) CanMove() bool {
 // one (RFC 6851). told is false if the server has not said where they are. A message that is
 // gone is no error. A NO or BAD is an *Error, with which nothing was moved.
 func (c *Changer) MoveUIDs(ctx context.Context, set imap.UIDSet, mailbox string) (moved Moved, told bool, err error) {
-	if err := c.conn.checkName(verbMove, mailbox); err != nil {
+	return c.put(ctx, verbMove, set, mailbox)
+}
+
+// put is MoveUIDs or CopyUIDs.
+func (c *Changer) put(ctx context.Context, verb string, set imap.UIDSet, mailbox string) (moved Moved, told bool, err error) {
+	if err := c.conn.checkName(verb, mailbox); err != nil {
 		return Moved{}, false, err
 	}
 	most := int(size(set))
@@ -41,15 +46,15 @@ func (c *Changer) MoveUIDs(ctx context.Context, set imap.UIDSet, mailbox string)
 			moved, told = parseCopyUID(st.Args, most)
 		}
 	}
-	err = c.conn.do(ctx, verbMove, func() error {
-		cmd, err := c.conn.compose(verbMove, func(e *wire.Encoder) { e.UIDs(set).SP().Mailbox(mailbox) })
+	err = c.conn.do(ctx, verb, func() error {
+		cmd, err := c.conn.compose(verb, func(e *wire.Encoder) { e.UIDs(set).SP().Mailbox(mailbox) })
 		if err != nil {
 			return err
 		}
 		if err := c.conn.flush(); err != nil {
 			return err
 		}
-		c.conn.told = take // before the EXPUNGEs, as RFC 6851 section 4.3 wants it
+		c.conn.told = take // of a MOVE before the EXPUNGEs, as RFC 6851 section 4.3 wants it
 		defer func() { c.conn.told = nil }()
 		if err := c.conn.await(cmd, nil); err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 	"postferry/config"
 	"postferry/internal/lab"
 	"postferry/store"
+	"postferry/upstream/link"
 )
 
 // TestMoveWithinAFolder: both servers put messages behind the others, keep what is known
@@ -67,8 +68,53 @@ func TestMoveWithinAFolder(t *testing.T) {
 			if moved, told, err := s.Changer.MoveUIDs(ctx, imap.UIDSet{imap.UIDRange{Start: first, Stop: first}}, "INBOX"); err != nil || told {
 				t.Errorf("what is gone was moved: %+v, %v, %v", moved, told, err)
 			}
+			copiesToAnotherFolder(t, s, moved.To)
 		})
 	}
+}
+
+// copiesToAnotherFolder copies messages of the open INBOX, and one that is gone: what is known of them stays.
+func copiesToAnotherFolder(t *testing.T, s *Session, uids []imap.UID) {
+	t.Helper()
+	ctx := t.Context()
+	const folder = "INBOX.Copies" // as Cyrus wants it
+	if err := s.Maker.Create(ctx, folder, ""); err != nil {
+		t.Fatal(err)
+	}
+	was := map[imap.UID]Message{}
+	if err := s.Fetcher.ListMessages(ctx, imap.UIDSetNum(uids...), 0, func(m Message) error { was[m.UID] = m; return nil }); err != nil || len(was) != len(uids) {
+		t.Fatalf("%d messages, %v", len(was), err)
+	}
+	copied, told, err := s.Changer.CopyUIDs(ctx, imap.UIDSetNum(append(uids, 1000)...), folder)
+	if err != nil || !told || !slices.Equal(copied.From, uids) || len(copied.To) != len(uids) {
+		t.Fatalf("%+v, told: %v, %v", copied, told, err)
+	}
+	if _, told, err := s.Changer.CopyUIDs(ctx, imap.UIDSetNum(1000), folder); err != nil || told {
+		t.Errorf("what is gone was copied: %v, %v", told, err)
+	}
+	if _, _, err := s.Changer.CopyUIDs(ctx, imap.UIDSetNum(uids...), "Nowhere"); link.ClassOf(err) != link.Refused || !link.Answered(err) {
+		t.Errorf("copied to a folder that isn't there: %v", err)
+	}
+	sel, err := s.Opener.Examine(ctx, folder)
+	if err != nil || sel.UIDValidity != copied.UIDValidity || int(sel.Messages) != len(uids) {
+		t.Fatalf("%+v, %v", sel, err)
+	}
+	if err := s.Fetcher.ListMessages(ctx, imap.UIDSetNum(copied.To...), 0, func(m Message) error {
+		of := was[copied.From[slices.Index(copied.To, m.UID)]]
+		if !m.Date.Equal(of.Date) || m.Size != of.Size || !slices.Equal(sortedFlags(m.Flags), sortedFlags(of.Flags)) {
+			t.Errorf("copied %+v of %+v", m, of)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
+// sortedFlags are flags but for \Recent, which COPY sets.
+func sortedFlags(flags []imap.Flag) []imap.Flag {
+	flags = slices.DeleteFunc(slices.Clone(flags), func(f imap.Flag) bool { return f == `\Recent` })
+	slices.Sort(flags)
+	return flags
 }
 
 func TestParseCopyUID(t *testing.T) {

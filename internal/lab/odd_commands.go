@@ -111,6 +111,7 @@ func oddCommand(verb string) func(c *OddConn) string {
 		"UNSELECT": (*OddConn).leave, "CLOSE": (*OddConn).leave, "CREATE": (*OddConn).createFolder,
 		"SUBSCRIBE": (*OddConn).subscribe, "APPEND": (*OddConn).appendMail, "GETQUOTAROOT": (*OddConn).quotaRoot,
 		"FETCH": (*OddConn).fetch, "UID FETCH": (*OddConn).fetch, "UID SEARCH": (*OddConn).search, "UID STORE": (*OddConn).store,
+		"UID COPY": (*OddConn).copyMail,
 	}[verb]
 }
 

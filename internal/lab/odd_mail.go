@@ -170,6 +170,34 @@ func (c *OddConn) store() string {
 	return "OK done"
 }
 
+// copyMail is UID COPY.
+func (c *OddConn) copyMail() string {
+	o := c.server
+	if c.selected == nil || len(c.Args) != 2 {
+		return "BAD no folder is open, or another syntax"
+	}
+	var copies []*OddMessage
+	var from []string
+	octets := 0
+	c.found(c.Args[0], func(_ int, m *OddMessage) {
+		copies = append(copies, &OddMessage{Flags: slices.Clone(m.Flags), Date: m.Date, Body: m.Body})
+		from = append(from, strconv.FormatUint(uint64(m.UID), 10))
+		octets += len(m.Body)
+	})
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch f := o.folders[c.Args[1]]; {
+	case f == nil:
+		return "NO [TRYCREATE] no such folder"
+	case o.opt.Quota > 0 && o.used()+octets > o.opt.Quota:
+		return "NO [OVERQUOTA] the mailbox is full"
+	case len(copies) == 0:
+		return "OK nothing to copy"
+	default:
+		return strings.Replace(o.keep(f, copies), fmt.Sprintf("[APPENDUID %d ", f.validity), fmt.Sprintf("[COPYUID %d %s ", f.validity, strings.Join(from, ",")), 1)
+	}
+}
+
 func (c *OddConn) fetch() string {
 	if c.selected == nil {
 		return "BAD no folder is open"
