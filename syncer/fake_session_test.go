@@ -99,7 +99,7 @@ func (s *fakeSession) orRestart(err error, op string) error {
 }
 
 // needFolder are the steps that concern the open folder.
-var needFolder = []string{"LISTING", "FLAGS", "HEADERS", "BODIES", "SEARCH", "STORE", "MOVE"}
+var needFolder = []string{"LISTING", "FLAGS", "HEADERS", "BODIES", "SEARCH", "STORE", "MOVE", "COPY"}
 
 func lostError(op string) error {
 	return &link.Error{Server: "fake", Op: op, Class: link.Lost, Err: io.ErrUnexpectedEOF}

@@ -34,8 +34,10 @@ type fakeServer struct {
 	refuse         func(body []byte) error // of APPEND
 	uidplus        bool
 	condstor       bool
-	moves          bool     // it has MOVE
-	movesUntold    bool     // but doesn't say where messages are then
+	moves          bool // it has MOVE
+	movesUntold    bool // but doesn't say where messages are then
+	copiesUntold   bool // it does not say where copies are that it was told to make
+	refuseCopy     func() error
 	single         bool     // no MULTIAPPEND: each message of a batch has its own fate
 	first          imap.UID // UIDs that were used before there were folders
 	fleeting       bool     // UIDNOTSTICKY: other UIDs each time a folder is opened
@@ -72,7 +74,7 @@ type fakeMessage struct {
 
 func newFakeServer() *fakeServer {
 	return &fakeServer{folders: map[string]*fakeFolder{}, hidden: map[string]*fakeFolder{}, unlisted: map[string]bool{}, uidplus: true, condstor: true, validity: 1000, shown: map[store.Key]string{},
-		fault: func(string) error { return nil }, refuse: func([]byte) error { return nil }}
+		fault: func(string) error { return nil }, refuse: func([]byte) error { return nil }, refuseCopy: func() error { return nil }}
 }
 
 // fail asks fault from now on.

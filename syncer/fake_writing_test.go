@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/emersion/go-imap/v2"
@@ -97,6 +98,48 @@ func (s *fakeSession) MoveUIDs(_ context.Context, set imap.UIDSet, mailbox strin
 		return nil
 	})
 	return moved, !s.movesUntold && len(moved.From) > 0, err
+}
+
+// CopyUIDs copies from the open folder to any.
+func (s *fakeSession) CopyUIDs(_ context.Context, set imap.UIDSet, mailbox string) (copied upstream.Moved, told bool, err error) {
+	from := s.box
+	store := func() (err error) {
+		copied, err = s.copyTo(from, set, mailbox)
+		return err
+	}
+	err = s.step("COPY", store)
+	late, isLate := errors.AsType[lateError](err)
+	hung, isHung := errors.AsType[hungError](err)
+	if isLate || isHung {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		l := &lateStore{int(late), func(bool) { _ = store() }}
+		if isHung {
+			s.goesOn, s.hung, l.steps = hung, l, never
+		}
+		s.late = append(s.late, l)
+		err = lostError("UID COPY")
+	}
+	told = len(copied.From) > 0 && s.uidplus && !s.fleeting && !s.copiesUntold
+	return copied, told && err == nil, err
+}
+
+// copyTo is one COPY. The caller holds the lock.
+func (s *fakeSession) copyTo(from *fakeFolder, set imap.UIDSet, mailbox string) (copied upstream.Moved, err error) {
+	to := s.folders[mailbox]
+	if to == nil {
+		return copied, refusedError("UID COPY", imap.ResponseCodeTryCreate)
+	}
+	if err := s.refuseCopy(); err != nil {
+		return copied, err
+	}
+	copied.UIDValidity = to.validity
+	for _, m := range slices.Clone(from.messages) {
+		if set.Contains(m.uid) {
+			copied.From, copied.To = append(copied.From, m.uid), append(copied.To, to.append(m.body, m.flags, m.date))
+		}
+	}
+	return copied, nil
 }
 
 func changed(flags []imap.Flag, c upstream.FlagChange) []imap.Flag {

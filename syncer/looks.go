@@ -138,6 +138,7 @@ func (k *looks) done(r treesync.Result) {
 		r.Err = k.becomeAlias(alias.Of)
 	}
 	k.mail.Looked(&r)
+	k.labelled.Look(k.mail.Trees.Labels)
 	k.tell()
 	k.ended(r)
 }

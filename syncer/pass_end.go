@@ -63,6 +63,9 @@ func (ps *passes) endWith(problem *store.Problem) {
 		Bytes: p.stats.Bytes, Quarantined: p.stats.Quarantined,
 		Complete: problem == nil && !p.yielded && !p.options.inboxOnly,
 	}
+	if record.Complete {
+		ps.labelled.Clear() // what comes later is little
+	}
 	if problem != nil {
 		ps.problems.failures = ps.attempts()
 	} else if record.Complete {

@@ -64,7 +64,8 @@ func (ps *passes) reserve(l *session.Pair, limited bool) (n session.NextFolder, 
 const unknownSize = 32 << 10
 
 // nextFolders pulls the first folders of the queue that no visit is pulling. One that has
-// been asked for ahead goes to the pair that did, whichever else is idle.
+// been asked for ahead goes to the pair that did, whichever else is idle. Where messages are in several folders, one folder
+// is pulled after the other: at the same time each of them would download what they have in common.
 func (ps *passes) nextFolders(p *passRun) {
 	for i, l := range ps.jobs.Backs {
 		if ps.jobs.MayPull(i) && (l.Ahead.Any() || p.reserved[l] != nil) { // its job's, as long as it has one
@@ -75,7 +76,7 @@ func (ps *passes) nextFolders(p *passRun) {
 		}
 	}
 	for i, l := range ps.jobs.Backs {
-		if ps.jobs.MayPull(i) && p.widened(i, l) {
+		if ps.jobs.MayPull(i) && p.widened(i, l) && (i == 0 || ps.mail.Trees.Labels == nil) {
 			ps.pullNext(p, l, p.nextInQueue(ps.visits.list))
 		}
 	}

@@ -55,11 +55,12 @@ type person struct {
 	came time.Time // when a client has logged in last
 
 	// What the pulls share.
-	hung    session.HungSessions
-	movedMX time.Time           // since when mail that reaches the old server is late
-	taking  sync.Mutex          // held while lines of the ledger are given other keys
-	meter   measure.Meter       // of what they deal with; may be used from anywhere
-	traffic *session.RateLimits // likewise; nil before the account is loaded
+	hung     session.HungSessions
+	movedMX  time.Time           // since when mail that reaches the old server is late
+	taking   sync.Mutex          // held while lines of the ledger are given other keys
+	meter    measure.Meter       // of what they deal with; may be used from anywhere
+	labelled job.Labelled        // messages of an old server with labels; likewise
+	traffic  *session.RateLimits // likewise; nil before the account is loaded
 }
 
 // takeRow takes over a row of the store, with the credentials that jobs begin with from now on.

@@ -117,7 +117,7 @@ func (u *pulls) newPull(l *session.Pair, f *folders.Folder, w wish) *pullJob {
 	j.job = transfer.Job{
 		Account: u.id, Row: f.Folder, Quiet: u.quiet, Log: u.log.With().Str("folder", f.Title).Logger(), Task: u.task(l, f, w),
 		Resources: job.Resources{Memory: u.memory, Buffers: u.bodies, Limit: u.cfg.Sync.Memory, Clock: u.clock},
-		Shared:    job.Shared{Meter: &u.meter, RateLimits: u.traffic, Hung: &u.hung, Taking: &u.taking},
+		Shared:    job.Shared{Meter: &u.meter, RateLimits: u.traffic, Hung: &u.hung, Taking: &u.taking, Labelled: &u.labelled},
 	}
 	id := f.ID
 	j.on.Events = job.Events{
@@ -282,6 +282,7 @@ func (u *pulls) askEarly(f *folders.Folder, limited bool) int {
 	cp := f.Checkpoint
 	switch {
 	case f.AllMail:
+	case u.mail.Trees.Labels != nil: // its messages may be in other folders as well
 	case !empty || st.UIDNext > session.ListWindow+1:
 	case len(u.thinned(f)) > 0: // its messages may be known under other keys
 	case cp.UIDValidity != 0 || !cp.Checked.IsZero() || f.Again > 0:

@@ -34,7 +34,7 @@ func (m *State) Looked(r *treesync.Result) {
 	}
 	if r.Err == nil {
 		t.At, t.Status, t.Newer, t.Empty, t.Room, t.Last = time.Now(), r.Status, r.Newer, r.Empty, r.Room, r.Seen
-		t.Left, t.Listed, t.omitted, t.views, t.suspect = r.Left, r.Listed, r.Omitted, r.Views, r.Suspect
+		t.Left, t.Listed, t.omitted, t.views, t.Labels, t.suspect = r.Left, r.Listed, r.Omitted, r.Views, r.Labels, r.Suspect
 	}
 }
 

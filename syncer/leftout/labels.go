@@ -46,7 +46,7 @@ func (j *ArchiveJudge) byLabels(ctx context.Context, s session.LabelSession, msg
 			others = append(others, m)
 		case len(l.Labels) == 0:
 			archived = append(archived, m)
-		case slices.ContainsFunc(l.Labels, func(label string) bool { return j.labels[labelKey(label)] }):
+		case slices.ContainsFunc(l.Labels, func(label string) bool { return j.labels[LabelKey(label)] }):
 			coming = append(coming, m)
 		}
 	}
@@ -100,11 +100,31 @@ func inUIDOrder(msgs []upstream.Message) []upstream.Message {
 
 // isFolder tells whether a label is a folder that is listed.
 func (j *ArchiveJudge) isFolder(label string) bool {
-	_, is := j.labels[labelKey(label)]
+	_, is := j.labels[LabelKey(label)]
 	return is
 }
 
-func labelKey(label string) string {
+// LabelledFolders are the raw names of the folders of an old server by their labels, as LabelKey has them.
+func LabelledFolders(tree foldertree.Tree) map[string]string {
+	all := map[string]string{}
+	for _, m := range tree.Mailboxes {
+		if !foldertree.Selectable(m) {
+			continue
+		}
+		name := foldertree.CanonicalName(m.Name)
+		all[name] = m.Name
+		for _, label := range gmailLabels[foldertree.AttrUse(m)] {
+			all[label] = m.Name
+		}
+		if name == foldertree.InboxName {
+			all[`\inbox`] = m.Name
+		}
+	}
+	return all
+}
+
+// LabelKey is what labels are compared by.
+func LabelKey(label string) string {
 	if strings.HasPrefix(label, `\`) {
 		label = strings.ToLower(label)
 	}

@@ -91,5 +91,9 @@ func (f *Folder) Placed(uidValidity uint32, uid imap.UID) {
 	}
 }
 
+// Fresh tells whether a message that has come just now can have a UID: one behind all that were there when the folder was
+// opened and that have been placed since (RFC 9051 section 2.3.1.1).
+func (f *Folder) Fresh(uid imap.UID) bool { return uid >= f.Target.UIDNext && uid > f.lastOwn }
+
 // Differ tells whether two UIDVALIDITYs are known and not the same.
 func Differ(was, now uint32) bool { return was != 0 && now != 0 && was != now }

@@ -145,6 +145,8 @@ type Target interface {
 	// end of a folder; told is false if the server has not said where they are.
 	CanMove() bool
 	MoveUIDs(ctx context.Context, set imap.UIDSet, mailbox string) (moved upstream.Moved, told bool, err error)
+	// CopyUIDs copies messages of the open folder to the end of another one; told is as with MoveUIDs.
+	CopyUIDs(ctx context.Context, set imap.UIDSet, mailbox string) (copied upstream.Moved, told bool, err error)
 	// UIDPlus tells whether it says where it has put a message (RFC 4315).
 	UIDPlus() bool
 	// AppendLimit is the size of the largest message the server takes, in octets; 0 if it doesn't say.

@@ -138,10 +138,11 @@ func (p *pull) sameFolder() error {
 }
 
 // mayPrepare tells whether the folder that comes next may be asked for while this one
-// is copied: it has never been, and nothing went wrong so far.
+// is copied: it has never been, and nothing went wrong so far. Where messages are in several folders, the ledger has
+// to know first what came of them in this one.
 func (p *pull) mayPrepare() bool {
 	k := p.Known
-	return p.Next != nil && !p.Pair.Cautious && p.Selected.Traits.Pipelining && p.Selected.UIDNext != 0 && p.First() && p.adopt == nil &&
+	return p.Next != nil && !p.Pair.Cautious && !p.Labelled.Any() && p.Selected.Traits.Pipelining && p.Selected.UIDNext != 0 && p.First() && p.adopt == nil &&
 		len(k.Entries)+k.Before+len(k.Refused) == 0 && p.New.UIDPlus() && !p.Fleeting
 }
 

@@ -26,6 +26,7 @@ type Result struct {
 	Newer  map[string]upstream.Status
 	Empty  map[string]bool
 	Views  map[string]bool
+	Labels map[string]string // raw names of the old folders by their labels; nil if its messages have none
 	Delim  byte
 	Room   *store.Problem // the account's mail can't fit
 	Seen   LastLook
@@ -139,6 +140,9 @@ func (k *treeLook) run(ctx context.Context, r *Result) (err error) {
 	}
 	latest := foldertree.LatestRows(rows, r.Rows)
 	r.Views = leftout.Views(k.old, latest)
+	if l.Old.There && l.Old.Session.HasLabels() {
+		r.Labels = leftout.LabelledFolders(k.old)
+	}
 	r.Rows = leftout.WithLeftOut(latest, r.Rows, r.Status, r.Views)
 	r.Seen = LastLook{strays: straysOf(k.new, rows), counted: k.counted}
 	if l.Traits().Folders && !foldertree.Begun(k.known) {

@@ -137,6 +137,8 @@ func (r *Resources) Discard(e Event, err error) {
 		r.GiveBack(e)
 	case *Asking:
 		e.Done <- err
+	case *Copying:
+		e.End(err)
 	case Shown:
 		if e.Search != nil {
 			e.Search.End()

@@ -63,6 +63,7 @@ type Shared struct {
 	RateLimits *session.RateLimits
 	Hung       *session.HungSessions
 	Taking     *sync.Mutex // held while lines of the account's ledger are given other keys
+	Labelled   *Labelled
 }
 
 // Events is what a pull tells, and is told, while it runs.

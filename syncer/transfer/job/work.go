@@ -10,6 +10,7 @@ type Work struct {
 	Events
 	Tally
 	stopping
+	CopyTrouble CopyTrouble
 }
 
 // Begins ties together what counts and what is counted.

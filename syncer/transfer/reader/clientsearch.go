@@ -48,7 +48,7 @@ func (r *Reader) serveSearch(ctx context.Context, w *job.ClientSearch) error {
 			return err
 		}
 	}
-	if err := r.bodies.bring(ctx, late); err != nil {
+	if err := r.bring(ctx, late); err != nil {
 		return err
 	}
 	return r.out.Hand(ctx, job.Shown{Search: w})

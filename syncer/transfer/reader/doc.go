@@ -4,6 +4,9 @@
 // the rest, several portions ahead. A message that does not come with the others is asked for alone, before it
 // goes to quarantine.
 //
+// Of a server whose messages have labels, it has the writer copy on the new server what has come from another folder already
+// (labelled).
+//
 // It alone uses the session with the old server while it runs, and hands everything over in the order in
 // which it is to be appended.
 //

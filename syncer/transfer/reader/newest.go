@@ -86,14 +86,14 @@ func (r *Reader) newestOf(ctx context.Context, told *[]upstream.Message, n int) 
 			return err
 		}
 	}
-	return r.bodies.bring(ctx, late)
+	return r.bring(ctx, late)
 }
 
 // bringPostponed brings what was put off.
 func (r *Reader) bringPostponed(ctx context.Context) error {
 	late := r.postponed
 	r.postponed = nil
-	return r.bodies.bring(ctx, late)
+	return r.bring(ctx, late)
 }
 
 // cutTail parts the last n messages from those before.

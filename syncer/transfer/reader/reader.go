@@ -202,7 +202,7 @@ func (r *Reader) deal(ctx context.Context, told []upstream.Message) (err error) 
 	if err := r.announceKeywords(ctx, missing); err != nil {
 		return err
 	}
-	return r.bodies.bring(ctx, missing)
+	return r.bring(ctx, missing)
 }
 
 // newOnes are the messages of a window that are to be dealt with, each once.

@@ -182,6 +182,8 @@ func (w *Writer) accept(ctx context.Context, e job.Event) error {
 		return w.checks.learnPermanent(ctx)
 	case *job.Asking:
 		return w.answer(ctx, e)
+	case *job.Copying:
+		return w.copyAll(ctx, e)
 	case *job.Outgoing:
 		return w.acceptMessage(ctx, &sending{Outgoing: e})
 	case job.Shown:

@@ -1,0 +1,217 @@
+package syncer
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+)
+
+// labelled is Gmail with messages in one to three folders.
+func labelledRig(t *testing.T) *allMailRig {
+	t.Helper()
+	r := newGmailRig(t, "")
+	r.cfg.Sync.OldConnections, r.cfg.Sync.NewConnections = 1, 1
+	r.arrives(1, "INBOX", "Trips", "Work")
+	r.arrives(2, "INBOX")
+	r.arrives(3, "Work")
+	r.arrives(4, "INBOX", "Work")
+	r.arrives(5, "Trips", "Work")
+	return r
+}
+
+// labelledEverywhere are the messages of labelledRig.
+var labelledEverywhere = map[string][]int{"INBOX": {1, 2, 4}, "Trips": {1, 5}, "Work": {1, 3, 4, 5}}
+
+// hasLabelled compares both servers: each message is in each of its folders once, with its flags and date.
+func (r *allMailRig) hasLabelled(folders map[string][]int) {
+	r.t.Helper()
+	for name, want := range folders {
+		r.has(name, want...)
+		for _, n := range want {
+			old, new := r.pair.old.message(name, mail(n)), r.pair.new.message(name, mail(n))
+			if new.uid != 0 && (!slices.Equal(old.flags, new.flags) || !old.date.Equal(new.date)) {
+				r.t.Errorf("%s: %d has flags %v, date %v; want %v, %v", name, n, new.flags, new.date, old.flags, old.date)
+			}
+		}
+	}
+}
+
+// message is one of a folder; nothing if it isn't there.
+func (f *fakeServer) message(folder, body string) (found fakeMessage) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, m := range f.folders[folder].messages {
+		if string(m.body) == body {
+			found = *m
+		}
+	}
+	return found
+}
+
+// TestLabelledOnce: a message with several labels is downloaded and appended once, and copied from folder to folder on
+// the new server, in the order of the old folder.
+func TestLabelledOnce(t *testing.T) {
+	r := labelledRig(t)
+	for _, name := range []string{"INBOX", "Trips", "Work"} {
+		r.pair.old.setFlags(name, mail(1), imap.FlagSeen, "$Label1")
+	}
+	r.start(false)
+	r.pass(9)
+	if bodies, copies := r.pair.old.count("BODY"), r.pair.new.count("COPY"); bodies != 5 || copies != 4 {
+		t.Errorf("%d bodies were downloaded, want 5; %d times COPY, want 4", bodies, copies)
+	}
+	r.hasLabelled(labelledEverywhere)
+	if got := r.pair.new.bodies("Work"); !slices.Equal(got, []string{mail(1), mail(3), mail(4), mail(5)}) {
+		t.Errorf("the order of Work: %q", got)
+	}
+	r.pass(0)
+	r.pair.old.setFlags("Work", mail(1), imap.FlagFlagged)
+	r.pass(0)
+	r.hasLabelled(labelledEverywhere)
+}
+
+// TestLabelledBroughtAgain: what can't be copied from folder to folder is downloaded for each of its folders, and nothing
+// is lost or doubled.
+func TestLabelledBroughtAgain(t *testing.T) {
+	other := strings.Replace(mail(1), "<1@", "<x@", 1)
+	for name, tt := range map[string]struct {
+		change func(r *allMailRig)
+		before func(r *allMailRig, step string) // a step of the new server
+		bodies int
+		inbox  []string // of the new server; nil for all
+	}{
+		"no UIDPLUS":           {change: func(r *allMailRig) { r.pair.new.uidplus = false }, bodies: 9},
+		"UIDs that don't last": {change: func(r *allMailRig) { r.pair.new.fleeting = true }, bodies: 9},
+		"no COPYUID":           {change: func(r *allMailRig) { r.pair.new.copiesUntold = true }, bodies: 5},
+		"full":                 {change: refusesCopy(imap.ResponseCodeOverQuota), bodies: 9},
+		"no such folder":       {change: refusesCopy(imap.ResponseCodeTryCreate), bodies: 9},
+		"another refusal":      {change: refusesCopy(""), bodies: 9},
+		"deleted by its user": {before: func(r *allMailRig, step string) {
+			if step == "+EXAMINE" {
+				r.pair.new.dropLocked("INBOX", mail(1))
+			}
+		}, bodies: 6, inbox: []string{mail(2), mail(4)}},
+		"deleted just before": {before: func(r *allMailRig, step string) {
+			if step == "+COPY" {
+				r.pair.new.dropLocked("INBOX", mail(1))
+			}
+		}, bodies: 7, inbox: []string{mail(2), mail(4)}},
+		"marked as deleted": {before: func(r *allMailRig, step string) {
+			for _, m := range r.pair.new.folders["INBOX"].messages {
+				if step == "+EXAMINE" && string(m.body) == mail(1) {
+					m.flags = []imap.Flag{imap.FlagDeleted}
+				}
+			}
+		}, bodies: 6},
+		"another one in its place": {before: func(r *allMailRig, step string) {
+			for _, m := range r.pair.new.folders["INBOX"].messages {
+				if step == "+EXAMINE" && string(m.body) == mail(1) {
+					m.body = []byte(other)
+				}
+			}
+		}, bodies: 6, inbox: []string{other, mail(2), mail(4), mail(1)}},
+		"numbered anew": {before: func(r *allMailRig, step string) {
+			if f := r.pair.new.folders["INBOX"]; step == "+EXAMINE" {
+				f.validity = 77
+			}
+		}, bodies: 7},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := labelledRig(t)
+			r.quiet = 3 * time.Millisecond
+			if tt.change != nil {
+				tt.change(r)
+			}
+			if tt.before != nil {
+				r.pair.new.fail(func(step string) error {
+					if f := r.pair.new.folders["Trips"]; f != nil && len(r.pair.new.folders["INBOX"].messages) == 3 {
+						tt.before(r, step)
+					}
+					return nil
+				})
+			}
+			r.start(false)
+			r.pass(9)
+			if n := r.pair.old.count("BODY"); n != tt.bodies {
+				t.Errorf("%d bodies were downloaded, want %d", n, tt.bodies)
+			}
+			r.sync()
+			r.pass(0)
+			for name, want := range labelledEverywhere {
+				if name != "INBOX" || tt.inbox == nil {
+					r.has(name, want...)
+				}
+			}
+			if got := r.pair.new.bodies("INBOX"); tt.inbox != nil && !slices.Equal(got, tt.inbox) {
+				t.Errorf("INBOX has %q", got)
+			}
+		})
+	}
+}
+
+// refusesCopy has the new server refuse each COPY.
+func refusesCopy(code imap.ResponseCode) func(*allMailRig) {
+	return func(r *allMailRig) { r.pair.new.refuseCopy = func() error { return refusedError("UID COPY", code) } }
+}
+
+// dropLocked removes a message. The caller holds the lock.
+func (f *fakeServer) dropLocked(folder, body string) {
+	b := f.folders[folder]
+	b.messages = slices.DeleteFunc(b.messages, func(m *fakeMessage) bool { return string(m.body) == body })
+}
+
+// TestLabelledAgain: what was copied in an earlier run of the program is known again where much is to be saved.
+func TestLabelledAgain(t *testing.T) {
+	r := newGmailRig(t, "")
+	large := func(n int) string { return mail(n) + strings.Repeat("some text, some text\r\n", 100) }
+	for n := range 20 {
+		r.pair.old.deliver("INBOX", large(n))
+	}
+	r.start(false)
+	r.pass(20)
+	r.stop()
+	r.pair.old.add("Work")
+	for n := range 10 {
+		r.pair.old.deliver("Work", large(n))
+	}
+	r.start(false)
+	r.pass(10)
+	if n := r.pair.old.count("BODY"); n != 20 {
+		t.Errorf("%d bodies were downloaded", n)
+	}
+	if got := r.pair.new.bodies("Work"); len(got) != 10 || got[9] != large(9) {
+		t.Errorf("Work has %d messages", len(got))
+	}
+	r.pass(0)
+}
+
+// TestLabelledFlags: what its user has done with the copy that is copied is not done with the new one: that is as the old
+// server's message.
+func TestLabelledFlags(t *testing.T) {
+	r := labelledRig(t)
+	r.pair.old.setFlags("INBOX", mail(4), imap.FlagFlagged)
+	r.pair.old.setFlags("Work", mail(4), imap.FlagFlagged)
+	read := false
+	r.pair.new.fail(func(step string) error {
+		if f := r.pair.new.folders["INBOX"]; step == "+EXAMINE" && !read && len(f.messages) == 3 {
+			for _, m := range f.messages {
+				m.flags = []imap.Flag{imap.FlagSeen}
+			}
+			read = true
+		}
+		return nil
+	})
+	r.start(false)
+	r.pass(9)
+	r.hasLabelled(map[string][]int{"Trips": {1, 5}, "Work": {1, 3, 4, 5}})
+	if n := r.pair.old.count("BODY"); n != 5 || !read {
+		t.Errorf("%d bodies were downloaded", n)
+	}
+	if got := r.pair.new.flags("INBOX", mail(1)); !slices.Equal(got, []imap.Flag{imap.FlagSeen}) {
+		t.Errorf("INBOX: flags %v", got)
+	}
+}

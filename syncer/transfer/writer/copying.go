@@ -1,0 +1,261 @@
+package writer
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+
+	"postferry/store"
+	"postferry/syncer/message"
+	"postferry/syncer/recovery"
+	"postferry/syncer/transfer/job"
+	"postferry/upstream"
+	"postferry/upstream/link"
+)
+
+// A message that the new server has in another folder already is copied there (RFC 9051 section 6.4.7) instead of being
+// sent again. What is to be copied is looked at before; what the server says of the copies (COPYUID, RFC 4315)
+// afterwards. What it does not say is found out as after a connection that broke: by what is in the folder.
+
+// copyAll has the new server copy messages. Nothing else is under way meanwhile.
+func (w *Writer) copyAll(ctx context.Context, c *job.Copying) error {
+	err := w.settleAll(ctx)
+	for _, from := range c.From {
+		rest := from.Messages
+		if err == nil && !w.CopyTrouble.Off() {
+			rest, err = w.copyFrom(ctx, from)
+		}
+		for _, m := range rest {
+			c.Left = append(c.Left, m.Msg)
+		}
+	}
+	c.End(err)
+	return err
+}
+
+// copying is a COPY on its way.
+type copying struct {
+	messages []job.CopyOf
+	there    []upstream.Message // what is copied, as the new server tells it; one for each
+	intents  []store.Intent     // likewise
+	set      imap.UIDSet
+}
+
+// copyFrom copies messages from one folder, and returns those that could not be copied.
+func (w *Writer) copyFrom(ctx context.Context, from job.CopyFrom) (left []job.CopyOf, err error) {
+	there, err := w.lookAtCopies(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	c := &copying{}
+	slices.SortFunc(from.Messages, func(a, b job.CopyOf) int { return cmp.Compare(a.Line.UID, b.Line.UID) }) // as they will be
+	for _, m := range from.Messages {
+		if found, ok := there[m.Line.UID]; ok && isCopy(m, found) {
+			c.messages, c.there = append(c.messages, m), append(c.there, found.Message)
+			c.set.AddNum(m.Line.UID)
+		} else {
+			left = append(left, m)
+		}
+	}
+	if len(c.messages) == 0 {
+		return left, nil
+	}
+	w.intendCopies(c)
+	if err := w.before.Enter(ctx, w.Ledger); err != nil {
+		return nil, err
+	}
+	copied, told, err := w.New.CopyUIDs(ctx, c.set, w.Row.New)
+	switch {
+	case answered(err) && !uncertain(err):
+		return append(left, c.messages...), w.copyRefused(ctx, c, err)
+	case err != nil:
+		w.CopyTrouble.GiveUp()
+		return nil, uncertainCopies(err)
+	case told && copied.UIDValidity != w.Target.UIDValidity:
+		return nil, fmt.Errorf("%w: the new server has copied messages under UIDVALIDITY %d, the folder had %d", recovery.ErrNewGone, copied.UIDValidity, w.Target.UIDValidity)
+	}
+	return left, w.copied(ctx, c, copied)
+}
+
+// uncertainCopies is what a pull ends with where a server failed inside.
+func uncertainCopies(err error) error {
+	if answered(err) {
+		return fmt.Errorf("%w: %w", ErrUncertain, err)
+	}
+	return err
+}
+
+// seen is a message of the new server.
+type seen struct {
+	upstream.Message
+	header bool // its header was told as well, and is that of the line
+}
+
+// lookAtCopies opens a folder and looks at those of its messages that are to be copied.
+func (w *Writer) lookAtCopies(ctx context.Context, from job.CopyFrom) (map[imap.UID]seen, error) {
+	sel, err := w.New.Examine(ctx, from.Name)
+	if err != nil {
+		return nil, unlessAnswered(err)
+	}
+	lines := map[imap.UID]*store.Entry{}
+	var set imap.UIDSet
+	for i := range from.Messages {
+		if line := &from.Messages[i].Line; line.UIDValidity == sel.UIDValidity && !recovery.Fleeting(sel) {
+			lines[line.UID] = line
+			set.AddNum(line.UID)
+		}
+	}
+	if len(set) == 0 {
+		return nil, nil
+	}
+	there := map[imap.UID]seen{}
+	err = w.New.ListMessages(ctx, set, 0, func(m upstream.Message) error {
+		there[m.UID] = seen{Message: m}
+		return nil
+	})
+	if err != nil {
+		return nil, unlessAnswered(err)
+	}
+	err = w.New.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+		if line := lines[m.UID]; line != nil && message.IsCopy(line, m, header) {
+			s := there[m.UID]
+			s.header = true
+			there[m.UID] = s
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, unlessAnswered(err)
+	}
+	return there, nil
+}
+
+// unlessAnswered is nil for a refusal: then the messages are brought instead.
+func unlessAnswered(err error) error {
+	if answered(err) {
+		return nil
+	}
+	return err
+}
+
+// answered tells whether the server has said no, so that the session can be used on.
+func answered(err error) bool { return link.Answered(err) || link.ClassOf(err) == link.Refused }
+
+// isCopy tells whether what was found is the copy that is to be copied, as it is to be: its date stays, and what is marked as
+// deleted may be gone before that is taken back.
+func isCopy(m job.CopyOf, found seen) bool {
+	return found.header && found.UID == m.Line.UID && found.Date.Sub(m.Msg.Date).Abs() <= dateSlack &&
+		(!message.ContainsFlag(found.Flags, imap.FlagDeleted) || message.ContainsFlag(m.Msg.Flags, imap.FlagDeleted))
+}
+
+// intendCopies notes that messages are about to be copied, with the flags that they have where they are.
+func (w *Writer) intendCopies(c *copying) {
+	l := w.Ledger
+	l.batches++
+	for i, m := range c.messages {
+		in := store.Intent{
+			Key: m.Key, Fingerprint: m.Line.Fingerprint, Size: m.Line.Size, Flags: message.NormaliseFlags(c.there[i].Flags),
+			UIDValidity: w.Target.UIDValidity, UIDNext: w.Target.UIDNext, Written: time.Now(), Batch: l.batches, Place: uint32(i),
+		}
+		c.intents = append(c.intents, in)
+		l.Pending.Intents = append(l.Pending.Intents, in)
+	}
+}
+
+// copyRefused notes that nothing was copied. The messages are brought, and the server says then whether it does not take them either.
+func (w *Writer) copyRefused(ctx context.Context, c *copying, why error) error {
+	w.Log.Info().Err(why).Int("messages", len(c.messages)).Msg("the new server does not copy messages from another folder; they are given to it again")
+	w.CopyTrouble.Refused()
+	for _, in := range c.intents {
+		w.Ledger.Pending.Drop = append(w.Ledger.Pending.Drop, in.Key)
+	}
+	return w.Ledger.Commit(ctx)
+}
+
+// copied enters what the new server says that it has copied. If it does not say that of all, the attempt ends, and
+// what became of the others is found out.
+func (w *Writer) copied(ctx context.Context, c *copying, copied upstream.Moved) error {
+	at := w.placesOf(c, copied)
+	found, err := w.lookAtNewOnes(ctx, at)
+	if err != nil {
+		return err
+	}
+	unknown := 0
+	for i, in := range c.intents {
+		uid, ok := at[c.messages[i].Line.UID]
+		now, shown := found[uid]
+		if !ok || shown && now.Size >= 0 && c.there[i].Size >= 0 && now.Size != c.there[i].Size {
+			unknown++
+			continue
+		}
+		if shown {
+			in.Flags = message.NormaliseFlags(now.Flags)
+		}
+		w.enterCopy(c.messages[i], in, uid)
+	}
+	if err := w.Ledger.Commit(ctx); err != nil {
+		return err
+	}
+	w.Tell()
+	if unknown == 0 {
+		return nil
+	}
+	w.CopyTrouble.GiveUp()
+	return fmt.Errorf("%w: it does not say where %d of %d messages are that it was told to copy", ErrUncertain, unknown, len(c.messages))
+}
+
+// placesOf are the UIDs of copies, by those of what was copied, as far as they can be true.
+func (w *Writer) placesOf(c *copying, copied upstream.Moved) map[imap.UID]imap.UID {
+	at, taken := map[imap.UID]imap.UID{}, map[imap.UID]bool{}
+	for i, from := range copied.From {
+		to := copied.To[i]
+		if _, twice := at[from]; twice || taken[to] || !w.Fresh(to) || !c.set.Contains(from) {
+			continue
+		}
+		at[from], taken[to] = to, true
+	}
+	return at
+}
+
+// lookAtNewOnes looks at copies.
+func (w *Writer) lookAtNewOnes(ctx context.Context, at map[imap.UID]imap.UID) (map[imap.UID]upstream.Message, error) {
+	var set imap.UIDSet
+	for _, uid := range at {
+		set.AddNum(uid)
+	}
+	found := map[imap.UID]upstream.Message{}
+	if len(set) == 0 {
+		return found, nil
+	}
+	call, err := w.New.SendReadBack(ctx, w.Row.New, w.Target.UIDValidity, set, nil)
+	if err != nil {
+		return nil, err
+	}
+	list, err := call.Wait(ctx)
+	if err != nil && !answered(err) {
+		return nil, err
+	}
+	for _, m := range list {
+		found[m.UID] = m
+	}
+	return found, nil
+}
+
+// enterCopy enters a copy. Flags in which it differs from the message are carried over like any change.
+func (w *Writer) enterCopy(m job.CopyOf, in store.Intent, uid imap.UID) {
+	e := w.Proof(in, w.Target.UIDValidity, uid)
+	if add, remove := message.FlagChanges(e.Flags, m.Msg.Flags); len(add)+len(remove) > 0 {
+		w.Mending = true
+	}
+	w.Ledger.Pending.Proofs = append(w.Ledger.Pending.Proofs, e)
+	w.Placed(w.Target.UIDValidity, uid)
+	if w.review.expect != 0 {
+		w.review.expect = max(w.review.expect, uid+1)
+	}
+	w.Done.Copied.Add(1)
+	w.Dealt(1, uint64(e.Size))
+}
