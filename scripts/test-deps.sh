@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
 # Installs what the tests need besides Go: Dovecot as a real old and new server,
 # mbsync, curl, offlineimap and Python as real clients, Chromium, a C compiler for the race detector,
-# strace, which shows what has reached the disk; and fetches axe-core (axe.sh)
-# and two more servers, and a plugin for mbsync (lab-servers.sh).
+# strace, which shows what has reached the disk, Node.js for a client of the API in TypeScript; and
+# fetches some packages for it and the browser (npm.sh), two more servers, and a plugin for mbsync (lab-servers.sh).
 # On Debian with apt-get, as root or through sudo; nothing is started or
 # enabled. Does nothing where everything is there already.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # libsasl2-modules has SASL PLAIN, with which mbsync logs in: isync only recommends it.
-packages=(dovecot-imapd dovecot-pop3d dovecot-lmtpd isync libsasl2-modules curl offlineimap3 python3 ca-certificates gcc libc6-dev chromium strace)
+packages=(dovecot-imapd dovecot-pop3d dovecot-lmtpd isync libsasl2-modules curl offlineimap3 python3 ca-certificates gcc libc6-dev chromium strace nodejs)
 
 # finish fetches what is not installed: some messages of the lab are in a module
 # that no program is built with, the rest is kept below .cache.
 finish() {
 	go mod download github.com/jhillyerd/enmime
-	scripts/axe.sh
+	scripts/npm.sh
 	scripts/lab-servers.sh
 }
 
@@ -26,7 +26,7 @@ fi
 
 if ! command -v apt-get >/dev/null; then
 	missing=()
-	for program in dovecot mbsync curl offlineimap python3 gcc chromium strace; do
+	for program in dovecot mbsync curl offlineimap python3 gcc chromium strace node; do
 		PATH="$PATH:/usr/sbin" command -v "$program" >/dev/null || missing+=("$program")
 	done
 	if ((${#missing[@]})); then

@@ -200,7 +200,7 @@ func (b *Browser) Shot(name string) {
 // Accessible fails the test for everything that axe-core finds on the page.
 func (b *Browser) Accessible(what string) {
 	b.tb.Helper()
-	script, err := os.ReadFile(filepath.Join(lab.Root(b.tb), ".cache", "axe", "axe.min.js"))
+	script, err := os.ReadFile(filepath.Join(lab.Root(b.tb), ".cache", "npm", "node_modules", "axe-core", "axe.min.js"))
 	if err != nil {
 		b.tb.Fatalf("browser: axe-core: %v; run scripts/test-deps.sh", err)
 	}
