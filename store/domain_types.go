@@ -25,11 +25,21 @@ type Domain struct {
 	Rules    DomainRules
 	// Recipients are told by e-mail how the move goes on, besides those of the configuration.
 	Recipients []Recipient
+	// Webhooks are posted to likewise.
+	Webhooks []Webhook
 }
 
 // Recipient is somebody who is told how a domain's move goes on.
 type Recipient struct {
 	To       string // mail address
+	Language string // of the page's texts
+}
+
+// Webhook is a web server that is told how a domain's move goes on.
+type Webhook struct {
+	ID       string // of its own, made by chance
+	URL      Secret // it may have a secret in it
+	Key      Secret // what is posted is signed with
 	Language string // of the page's texts
 }
 

@@ -10,12 +10,13 @@ import (
 
 	"postferry/store"
 	"postferry/store/bolt/rows"
+	"postferry/store/seal"
 )
 
 // Domains implements store.Store.
 func (b domains) Domains(ctx context.Context) ([]store.Domain, error) {
 	return read(ctx, b.data, func(tx *bbolt.Tx) ([]store.Domain, error) {
-		return allRows(tx, bucketDomains, func(key, row []byte) (store.Domain, error) { return rows.DecodeDomain(string(key), row) })
+		return allRows(tx, bucketDomains, func(key, row []byte) (store.Domain, error) { return rows.DecodeDomain(string(key), row, b.data.sealer) })
 	})
 }
 
@@ -48,7 +49,7 @@ func (b domains) putDomain(ctx context.Context, d store.Domain, check func(*bbol
 		} else if !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		return root(tx, bucketDomains).Put(key, rows.EncodeDomain(&d))
+		return root(tx, bucketDomains).Put(key, rows.EncodeDomain(&d, b.data.sealer))
 	})
 }
 
@@ -93,14 +94,23 @@ func deleteAccess(tx *bbolt.Tx, domain string) error {
 	return nil
 }
 
-// getDomain reads a domain.
+// resealDomains seals the webhooks of domains with another key.
+func resealDomains(tx *bbolt.Tx, from, to *seal.Sealer) error {
+	all, err := allRows(tx, bucketDomains, func(key, row []byte) (store.Domain, error) { return rows.DecodeDomain(string(key), row, from) })
+	for i := range all {
+		err = errors.Join(err, root(tx, bucketDomains).Put([]byte(all[i].Name), rows.EncodeDomain(&all[i], to)))
+	}
+	return err
+}
+
+// getDomain reads a domain, without its webhooks.
 func getDomain(tx *bbolt.Tx, name string) (store.Domain, error) {
 	key := []byte(name)
 	row := root(tx, bucketDomains).Get(key)
 	if row == nil {
 		return store.Domain{}, store.ErrNotFound
 	}
-	d, err := rows.DecodeDomain(name, row)
+	d, err := rows.DecodeDomain(name, row, nil)
 	if err != nil {
 		return store.Domain{}, rows.Damaged(bucketDomains, key, err)
 	}

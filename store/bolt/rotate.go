@@ -123,7 +123,7 @@ func (r *rotation) reseal() error {
 	}
 	err = r.bolt.db.Update(func(tx *bbolt.Tx) error {
 		r.done.Accounts, err = resealAccounts(tx, r.bolt.sealer, next)
-		return errors.Join(err, resealSignIns(tx, r.bolt.sealer, next), putKeyCheck(tx, next))
+		return errors.Join(err, resealSignIns(tx, r.bolt.sealer, next), resealDomains(tx, r.bolt.sealer, next), putKeyCheck(tx, next))
 	})
 	if err == nil {
 		r.bolt.sealer, r.bolt.key = next, r.next

@@ -9,13 +9,13 @@ import (
 	"postferry/store/bolt/rows"
 )
 
-// putSignIns gives a state one way to sign in and one consent.
+// putSignIns gives a state one way to sign in, one consent and one webhook.
 func putSignIns(t *testing.T, b *Store) (store.SignIn, store.Consent) {
 	t.Helper()
 	s := store.SignIn{Domain: "a.example", Side: store.OldSide, Method: store.SignInMicrosoft, Secret: "hush"}
 	c := store.Consent{Mailbox: store.Mailbox{Domain: "a.example", Side: store.OldSide, Login: "anna"}, Issuer: "i", ClientID: "c", Refresh: "r3fresh"}
 	for _, err := range []error{
-		b.PutDomain(t.Context(), store.Domain{Name: "a.example", Old: "imaps://old", New: "imaps://new"}),
+		b.PutDomain(t.Context(), store.Domain{Name: "a.example", Old: "imaps://old", New: "imaps://new", Webhooks: []store.Webhook{{ID: "1", URL: "https://hook/?hush", Key: "k3y"}}}),
 		b.PutSignIn(t.Context(), s), b.PutConsent(t.Context(), c),
 	} {
 		if err != nil {
@@ -25,12 +25,16 @@ func putSignIns(t *testing.T, b *Store) (store.SignIn, store.Consent) {
 	return s, c
 }
 
-// wantSignIns wants both secrets to be what they were.
+// wantSignIns wants all secrets to be what they were, those of a webhook among them.
 func wantSignIns(t *testing.T, b *Store) {
 	t.Helper()
 	all, err := b.SignIns(t.Context())
 	if err != nil || len(all) != 1 || all[0].Secret.Reveal() != "hush" {
 		t.Errorf("ways to sign in: %v, %v", all, err)
+	}
+	domains, err := b.Domains(t.Context())
+	if err != nil || len(domains) != 1 || len(domains[0].Webhooks) != 1 || domains[0].Webhooks[0].URL.Reveal() != "https://hook/?hush" || domains[0].Webhooks[0].Key.Reveal() != "k3y" {
+		t.Errorf("domains: %v, %v", domains, err)
 	}
 	c, err := b.Consent(t.Context(), store.Mailbox{Domain: "a.example", Side: store.OldSide, Login: "anna"})
 	if err != nil || c.Refresh.Reveal() != "r3fresh" {

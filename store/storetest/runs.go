@@ -31,6 +31,8 @@ func testDomains(t *testing.T, f *fixture) {
 	b.OldTLS10, b.Rules.WayBack = true, true
 	a.Rules, a.NewCA = store.DomainRules{}, "-----BEGIN CERTIFICATE-----"
 	b.Recipients = []store.Recipient{{To: "post@b.example", Language: "de"}, {To: "boss@b.example", Language: "en"}}
+	b.Webhooks = []store.Webhook{{ID: "1", URL: "https://hooks.b.example/?key=hush", Key: "hush-hush-hush-hush", Language: "ru"}}
+	a.Webhooks = []store.Webhook{{ID: "1", URL: "https://hooks.a.example/", Key: "another", Language: "en"}, {ID: "2", URL: "https://hooks.a.example/", Key: "third", Language: "de"}}
 	must(t, f.PutDomain(t.Context(), a))
 	changed := b
 	changed.Created = at(1000)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/emersion/go-imap/v2"
+	"golang.org/x/crypto/chacha20poly1305"
 	"pgregory.net/rapid"
 
 	"postferry/report/reason"
@@ -68,7 +69,7 @@ func addedWayBack(v any) int {
 // addedAuthorities is how many octets a domain's authorities take, and what came later.
 func addedAuthorities(v any) int {
 	var e encoder
-	if d := v.(store.Domain); d.OldCA != "" || d.NewCA != "" || len(d.Recipients) > 0 {
+	if d := v.(store.Domain); d.OldCA != "" || d.NewCA != "" || len(d.Recipients)+len(d.Webhooks) > 0 {
 		e.text(d.OldCA)
 		e.text(d.NewCA)
 	}
@@ -83,9 +84,27 @@ func addedRecipients(v any) int {
 		e.text(r.To)
 		e.text(r.Language)
 	}
-	if len(d.Recipients) > 0 {
+	if len(d.Recipients)+len(d.Webhooks) > 0 {
 		e.uint(uint64(len(d.Recipients)))
 	}
+	return len(e) + sealedWebhooks(d)
+}
+
+// addedWebhooks is how many octets a domain's webhooks take; without recipients before them all that has to do with both.
+func addedWebhooks(v any) int {
+	d := v.(store.Domain)
+	if len(d.Recipients) == 0 {
+		return addedRecipients(v)
+	}
+	return sealedWebhooks(d)
+}
+
+func sealedWebhooks(d store.Domain) int {
+	if len(d.Webhooks) == 0 {
+		return 0
+	}
+	var e encoder
+	e.text(string(make([]byte, len(encodeWebhooks(d.Webhooks))+chacha20poly1305.NonceSizeX+chacha20poly1305.Overhead)))
 	return len(e)
 }
 
@@ -165,8 +184,8 @@ func rowKinds(s *seal.Sealer) []rowKind {
 		kind("pass", drawPass,
 			func(p store.Pass) []byte { return EncodePass(&p) }, DecodePass),
 		kind("domain", drawDomain,
-			func(d store.Domain) []byte { return EncodeDomain(&d) },
-			func(row []byte) (store.Domain, error) { return DecodeDomain("example.com", row) }).withAdded(addedToDomain).withSince(addedSince, addedRules, addedWayBack, addedAuthorities, addedRecipients),
+			func(d store.Domain) []byte { return EncodeDomain(&d, s) },
+			func(row []byte) (store.Domain, error) { return DecodeDomain("example.com", row, s) }).withAdded(addedToDomain).withSince(addedSince, addedRules, addedWayBack, addedAuthorities, addedRecipients, addedWebhooks),
 		kind("move", drawMove,
 			func(m store.Move) []byte { return EncodeMove(&m) },
 			func(row []byte) (store.Move, error) { return DecodeMove("example.com", row) }),
@@ -246,7 +265,14 @@ func drawDomain(t *rapid.T, _ string) store.Domain {
 	return store.Domain{Name: "example.com", Old: anyText(t, "old"), New: anyText(t, "new"),
 		OldFingerprint: fingerprint.Draw(t, "old fingerprint"), NewFingerprint: fingerprint.Draw(t, "new fingerprint"),
 		Enrol: rapid.Bool().Draw(t, "enrol"), Created: anyTime(t, "created"), OldSetBy: store.Setter(anyText(t, "set by")), OldTLS10: rapid.Bool().Draw(t, "old TLS"), Rules: drawRules(t),
-		OldCA: anyText(t, "old CA"), NewCA: anyText(t, "new CA"), Recipients: drawRecipients(t)}
+		OldCA: anyText(t, "old CA"), NewCA: anyText(t, "new CA"), Recipients: drawRecipients(t), Webhooks: drawWebhooks(t)}
+}
+
+func drawWebhooks(t *rapid.T) (all []store.Webhook) {
+	for range rapid.IntRange(0, 2).Draw(t, "webhooks") {
+		all = append(all, store.Webhook{ID: anyText(t, "id"), URL: store.Secret(anyText(t, "url")), Key: store.Secret(anyText(t, "key")), Language: anyText(t, "language")})
+	}
+	return all
 }
 
 func drawRecipients(t *rapid.T) (all []store.Recipient) {

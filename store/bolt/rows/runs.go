@@ -1,9 +1,12 @@
 package rows
 
-import "postferry/store"
+import (
+	"postferry/store"
+	"postferry/store/seal"
+)
 
-// EncodeDomain makes a domain's row.
-func EncodeDomain(dm *store.Domain) []byte {
+// EncodeDomain makes a domain's row, with its webhooks sealed.
+func EncodeDomain(dm *store.Domain, sealer *seal.Sealer) []byte {
 	var e encoder
 	e.text(dm.Old)
 	e.text(dm.New)
@@ -13,7 +16,8 @@ func EncodeDomain(dm *store.Domain) []byte {
 	e.time(dm.Created)
 	e.text(string(dm.OldSetBy))
 	e.bool(dm.OldTLS10)
-	told := len(dm.Recipients) > 0
+	hooks := len(dm.Webhooks) > 0
+	told := len(dm.Recipients) > 0 || hooks
 	authorities := dm.OldCA != "" || dm.NewCA != "" || told
 	encodeRules(&e, &dm.Rules, authorities)
 	if authorities {
@@ -27,14 +31,45 @@ func EncodeDomain(dm *store.Domain) []byte {
 			e.text(r.Language)
 		}
 	}
+	if hooks {
+		e.text(sealer.SealAt(webhooksPlace(dm.Name), store.Secret(encodeWebhooks(dm.Webhooks))))
+	}
 	return e
+}
+
+// webhooksPlace is where a domain's webhooks are sealed for.
+func webhooksPlace(domain string) seal.Place { return seal.PlaceOf("webhooks", []byte(domain)) }
+
+func encodeWebhooks(all []store.Webhook) []byte {
+	var e encoder
+	e.uint(uint64(len(all)))
+	for i := range all {
+		w := &all[i]
+		for _, text := range []string{w.ID, w.URL.Reveal(), w.Key.Reveal(), w.Language} {
+			e.text(text)
+		}
+	}
+	return e
+}
+
+// decodeWebhooks opens a domain's webhooks.
+func decodeWebhooks(domain, box string, sealer *seal.Sealer) (all []store.Webhook, err error) {
+	row, err := sealer.OpenAt(webhooksPlace(domain), box)
+	if err != nil {
+		return nil, err
+	}
+	d := decoder{rest: []byte(row.Reveal())}
+	for n := d.uint(maxRecipients); n > 0 && d.err == nil; n-- {
+		all = append(all, store.Webhook{ID: d.text(), URL: store.Secret(d.text()), Key: store.Secret(d.text()), Language: d.text()})
+	}
+	return all, d.done()
 }
 
 // maxRecipients bounds what a damaged row may make us read.
 const maxRecipients = 10_000
 
-// DecodeDomain reads a domain's row.
-func DecodeDomain(name string, row []byte) (store.Domain, error) {
+// DecodeDomain reads a domain's row; without a sealer it has no webhooks.
+func DecodeDomain(name string, row []byte, sealer *seal.Sealer) (store.Domain, error) {
 	d := decoder{rest: row}
 	dm := store.Domain{
 		Name:           name,
@@ -59,14 +94,25 @@ func DecodeDomain(name string, row []byte) (store.Domain, error) {
 	}
 	if d.more() {
 		n := d.uint(maxRecipients)
-		if n == 0 {
-			d.fail(errLong) // none are left out
+		if n == 0 && !d.more() {
+			d.fail(errLong) // none are left out, unless webhooks follow
 		}
 		for ; n > 0 && d.err == nil; n-- {
 			dm.Recipients = append(dm.Recipients, store.Recipient{To: d.text(), Language: d.text()})
 		}
 	}
-	return dm, d.done()
+	var box string
+	if d.more() {
+		if box = d.text(); box == "" {
+			d.fail(errLong)
+		}
+	}
+	if err := d.done(); err != nil || box == "" || sealer == nil {
+		return dm, err
+	}
+	var err error
+	dm.Webhooks, err = decodeWebhooks(name, box, sealer)
+	return dm, err
 }
 
 // EncodeSchedule makes the row of a domain's schedule.
