@@ -36,6 +36,8 @@ type DomainView struct {
 	Effective EffectiveLimits `json:"effective_limits"`
 	// Recipients are told how the move goes on; null for administrators of one domain.
 	Recipients []RecipientView `json:"recipients"`
+	// Webhooks are told likewise; null for administrators of one domain.
+	Webhooks []WebhookView `json:"webhooks"`
 	// Looks is how the accounts are looked at again by themselves.
 	Looks  board.LooksView `json:"looks"`
 	Totals board.Totals    `json:"totals"`
@@ -137,7 +139,7 @@ func (a *Domains) view(ctx context.Context, who access.Actor, d *config.Domain) 
 	}
 	rules := rulesOf(d)
 	v := &DomainView{Folders: foldersOf(rules), Limits: limitsOf(rules), WayBack: d.WayBack, Effective: effective(d), Name: d.Name, Fixed: true, Old: ViewServer(d.Old), New: ViewServer(d.New), Enrol: d.Enrol, Totals: b.Totals, Looks: b.Looks(a.every),
-		Recipients: a.told.view(who, d)}
+		Recipients: a.told.view(who, d), Webhooks: a.told.webhooks(who, d)}
 	stored, err := storedDomain(ctx, a.store, d.Name)
 	if err != nil {
 		return nil, err
@@ -207,6 +209,10 @@ func DomainOf(d store.Domain) (known config.Domain, err error) {
 	applyRules(&known, d.Rules)
 	for _, r := range d.Recipients {
 		known.Recipients = append(known.Recipients, config.AddedRecipient(d.Name, r.To, r.Language))
+	}
+	for i := range d.Webhooks {
+		w := &d.Webhooks[i]
+		known.Recipients = append(known.Recipients, config.AddedWebhook(d.Name, w.ID, w.URL, w.Key, w.Language))
 	}
 	known.Old.PublicOnly, known.Old.TLS10 = d.OldSetBy != store.SetByAll, d.OldTLS10
 	return known, nil

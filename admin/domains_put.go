@@ -91,7 +91,7 @@ func (a *Domains) change(ctx context.Context, who access.Actor, name string, sto
 		return access.Invalid(mistakes...)
 	}
 	if in.Recipients != nil && !who.All() {
-		return &access.Refusal{Kind: access.KindForbidden, Code: "recipients_fixed", Detail: "Who is told how moves go on is your provider's choice."}
+		return errRecipientsFixed()
 	}
 	if err := checkScope(who, was, d); err != nil {
 		return err

@@ -44,7 +44,9 @@ func (t toldBy) view(who access.Actor, d *config.Domain) []RecipientView {
 		}
 	}
 	for _, r := range d.Recipients {
-		views = append(views, RecipientView{slices.Clone(r.To), false, r.Language, false})
+		if r.Webhook == "" {
+			views = append(views, RecipientView{slices.Clone(r.To), false, r.Language, false})
+		}
 	}
 	return views
 }
@@ -84,19 +86,30 @@ func (t toldBy) check(r store.Recipient) []access.Mistake {
 		return []access.Mistake{access.WrongField("recipients", "address_malformed", "This is not a mail address.")}
 	case t.cfg.Notify.SMTP.Host == "":
 		return []access.Mistake{access.WrongField("recipients", "no_smtp", "The configuration has no server that takes e-mail ([notify] smtp), so nobody could be told.")}
-	case r.Language == "en":
+	}
+	return t.checkLanguage("recipients", r.Language)
+}
+
+// checkLanguage says what is wrong with a language in which somebody is to be told.
+func (t toldBy) checkLanguage(field, language string) []access.Mistake {
+	if language == "en" {
 		return nil
 	}
 	known, err := []string{"en"}, error(nil)
 	if t.languages != nil {
 		known, err = t.languages()
 	}
-	if err != nil || !slices.Contains(known, r.Language) {
-		m := access.WrongField("recipients", "unknown_language", "There are no texts in this language; expected one of %s.", strings.Join(known, ", "))
+	if err != nil || !slices.Contains(known, language) {
+		m := access.WrongField(field, "unknown_language", "There are no texts in this language; expected one of %s.", strings.Join(known, ", "))
 		m.Args = access.Args("known", strings.Join(known, ", "))
 		return []access.Mistake{m}
 	}
 	return nil
+}
+
+// errRecipientsFixed refuses those who look after one domain.
+func errRecipientsFixed() error {
+	return &access.Refusal{Kind: access.KindForbidden, Code: "recipients_fixed", Detail: "Who is told how moves go on is your provider's choice."}
 }
 
 // recipientsText is how the audit log has those who are told.

@@ -37,6 +37,8 @@ type Options struct {
 	Tokens Tokens
 	// Languages are those that people can be told in; nil for English alone.
 	Languages func() ([]string, error)
+	// Poster sends tests to webhooks; nil where nothing is posted.
+	Poster Poster
 	// Hashing is what hashing an administrator's password costs; zero for what is usual.
 	Hashing access.Hashing
 }
@@ -48,6 +50,7 @@ type Service struct {
 	Sessions      *access.Sessions
 	Audit         *access.Audit
 	Domains       *Domains
+	Webhooks      *Webhooks
 	Accounts      *Accounts
 	Folders       *Folders
 	Lists         *Lists
@@ -134,6 +137,7 @@ func (s *shared) makeAccess(a *Service) {
 func (s *shared) makeDomains(a *Service) {
 	a.Domains = &Domains{scopes: s.scopes, consents: a.Consents, directory: s.Config.Directory, store: s.Store, ferry: s.Ferry, finder: s.Finder, newServer: s.Config.Admin.New, every: s.Config.Sync.Interval, told: toldBy{s.Config, s.Languages},
 		boards: s.boards, memory: s.memory, tracker: s.tracker, adding: s.adding, audit: s.audit}
+	a.Webhooks = &Webhooks{a.Domains, s.Poster}
 	a.Servers = &Servers{a.Domains, s.Finder, access.NewPlaces(maxSearchesEach, maxSearches, maxSearchesAll)}
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -50,6 +51,8 @@ type Recipient struct {
 	Webhook secret.Text
 	// WebhookSecret signs them.
 	WebhookSecret secret.Text
+	// ID names a webhook that somebody has added while Postferry runs; "" for those of the configuration.
+	ID string
 }
 
 // Wants tells whether somebody is to be told about a domain.
@@ -58,21 +61,21 @@ func (r *Recipient) Wants(domain string) bool {
 }
 
 // Recipients are all who are told how moves go on: those of the configuration, and those whom somebody has added to domains
-// while Postferry runs. These get e-mail only, one of a kind even if they were added to several domains, and nothing
-// twice that the configuration has them told as well.
+// while Postferry runs. Of these, who gets e-mail is one recipient even if added to several domains, and told nothing
+// twice that the configuration has him told as well; webhooks are each their own.
 func (c *Config) Recipients() (all []*Recipient) {
 	for i := range c.Notify.Recipients {
 		all = append(all, &c.Notify.Recipients[i])
-	}
-	if c.Notify.SMTP.Host == "" {
-		return all
 	}
 	type key struct{ to, language string }
 	added := map[key]*Recipient{}
 	for _, d := range c.AllDomains() {
 		for _, r := range d.Recipients {
-			k := key{asciifold.Lower(r.To[0]), r.Language}
+			k := key{asciifold.Lower(strings.Join(r.To, " ")), r.Language}
 			switch {
+			case r.Webhook != "":
+				all = append(all, &r)
+			case c.Notify.SMTP.Host == "":
 			case c.Notify.tells(r.To[0], d.Name):
 			case added[k] == nil:
 				r.Domains = slices.Clone(r.Domains)
@@ -96,6 +99,19 @@ func (n *Notify) tells(address, domain string) bool {
 // AddedRecipient is somebody whom somebody has added to a domain while Postferry runs.
 func AddedRecipient(domain, to, language string) Recipient {
 	return Recipient{To: []string{to}, Domains: []string{domain}, Language: language}
+}
+
+// AddedWebhook is a webhook that somebody has added to a domain while Postferry runs.
+func AddedWebhook(domain, id string, to, key secret.Text, language string) Recipient {
+	return Recipient{Domains: []string{domain}, Language: language, Webhook: to, WebhookSecret: key, ID: id}
+}
+
+// WebhookHost is the host of a webhook, for people; the rest of its URL may be a secret.
+func WebhookHost(u secret.Text) string {
+	if parsed, err := url.Parse(u.Reveal()); err == nil {
+		return parsed.Host
+	}
+	return "?"
 }
 
 // notify reads [notify] and all [[recipient]] blocks.
@@ -163,15 +179,15 @@ func (f *file) recipient(b *block, n *Notify) Recipient {
 	set(b, "domains", &r.Domains, texts("example.com", ParseDomainName))
 	set(b, "language", &r.Language, text("en", plainText))
 	r.line = b.lineOf("language")
-	set(b, "webhook", &r.Webhook, text("https://hooks.example.com/postferry", parseWebhook))
+	set(b, "webhook", &r.Webhook, text("https://hooks.example.com/postferry", ParseWebhook))
 	r.WebhookSecret = b.secretOf("webhook_secret", "webhook_secret_file", &path)
 	switch {
 	case len(r.To) > 0 && n.SMTP.Host == "" && f.block("notify").fine("smtp"):
 		b.mistake("to", "needs a server that takes e-mail; expected smtp in [notify]")
 	case r.Webhook != "" && r.WebhookSecret == "" && b.fine("webhook_secret", "webhook_secret_file"):
 		b.mistake("webhook_secret", "is missing for the webhook; expected a long random text that whoever receives it knows, too")
-	case r.WebhookSecret != "" && len(r.WebhookSecret.Reveal()) < minWebhookSecret:
-		b.mistake("webhook_secret", "is too short to sign with; expected at least %d characters", minWebhookSecret)
+	case r.WebhookSecret != "" && CheckWebhookSecret(r.WebhookSecret) != nil:
+		b.mistake("webhook_secret", "%v", CheckWebhookSecret(r.WebhookSecret))
 	}
 	return r
 }
@@ -253,9 +269,22 @@ func parseSMTP(text string) (SMTP, error) {
 	return s, err
 }
 
-// parseWebhook reads where messages are posted to: https, or http on this machine. What is wrong
+// CheckWebhookSecret tells whether something can be signed with a secret.
+func CheckWebhookSecret(s secret.Text) error {
+	if len(s.Reveal()) < minWebhookSecret {
+		return fmt.Errorf("is too short to sign with; expected at least %d characters", minWebhookSecret)
+	}
+	if key, whsec := strings.CutPrefix(s.Reveal(), "whsec_"); whsec {
+		if _, err := base64.StdEncoding.DecodeString(key); err != nil {
+			return errors.New("begins with whsec_, but is no base64")
+		}
+	}
+	return nil
+}
+
+// ParseWebhook reads where messages are posted to: https, or http on this machine. What is wrong messages are posted to: https, or http on this machine. What is wrong
 // is said without repeating the URL, which may hold a secret.
-func parseWebhook(s string) (secret.Text, error) {
+func ParseWebhook(s string) (secret.Text, error) {
 	if s == "" {
 		return "", nil
 	}

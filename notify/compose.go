@@ -138,7 +138,7 @@ func (t *Teller) addressed(to *config.Recipient, event Event, d data) []letter {
 		t.Log.Error().Err(err).Str("event", string(event)).Msg("a webhook's message could not be written")
 		return all
 	}
-	return append(all, letter{ID: rand.Text(), To: hookMark(to.Webhook), Hook: true, Text: string(body), Next: time.Now()})
+	return append(all, letter{ID: rand.Text(), To: hookMark(to), Hook: true, Text: string(body), Next: time.Now()})
 }
 
 // testLetters are a message that tries whether somebody can be told.

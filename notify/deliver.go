@@ -24,6 +24,7 @@ type failure struct {
 	error        // without secrets
 	final   bool // trying again is of no use
 	serving bool // what took letters has refused this one; others may get through
+	status  int  // that a webhook answers; 0 for none
 }
 
 func (f *failure) Unwrap() error { return f.error }
@@ -77,12 +78,12 @@ func (t *Teller) deliver(ctx context.Context, l *letter) *failure {
 	if !l.Hook {
 		return t.mail(ctx, l)
 	}
-	for i := range t.Config.Notify.Recipients {
-		if r := &t.Config.Notify.Recipients[i]; r.Webhook != "" && hookMark(r.Webhook) == l.To {
+	for _, r := range t.Config.Recipients() {
+		if r.Webhook != "" && hookMark(r) == l.To {
 			return t.post(ctx, r, l)
 		}
 	}
-	return &failure{error: errors.New("the webhook is not in the configuration any more"), final: true}
+	return &failure{error: errors.New("the webhook is not there any more"), final: true}
 }
 
 // settle notes how an attempt went, and tells whether the letter is done with.
@@ -147,7 +148,7 @@ func (t *Teller) Try(ctx context.Context, domain string) ([]Tried, error) {
 // shownTo is where a letter goes, for people.
 func shownTo(r *config.Recipient, l *letter) string {
 	if l.Hook {
-		return hookHost(r.Webhook)
+		return config.WebhookHost(r.Webhook)
 	}
 	return l.To
 }

@@ -37,7 +37,7 @@ type Words interface {
 }
 
 // Teller tells people how moves go on. Its fields are set before it is used. One goroutine at a
-// time may use it.
+// time may use it, but for TryWebhook.
 type Teller struct {
 	Config *config.Config
 	Store  Store

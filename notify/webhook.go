@@ -23,25 +23,38 @@ import (
 	"postferry/config"
 	"postferry/internal/publicnet"
 	"postferry/internal/secret"
+	"postferry/report"
 )
 
-// hookMark stands for a webhook in the state, which must not have its URL.
-func hookMark(u secret.Text) string {
-	sum := sha256.Sum256([]byte(u.Reveal()))
+// hookMark stands for a webhook among letters, which must not have its URL.
+func hookMark(r *config.Recipient) string {
+	if r.ID != "" {
+		return "added " + r.ID
+	}
+	sum := sha256.Sum256([]byte(r.Webhook.Reveal()))
 	return hex.EncodeToString(sum[:8])
 }
 
-// hookHost is the host of a webhook, for people.
-func hookHost(u secret.Text) string {
-	if parsed, err := url.Parse(u.Reveal()); err == nil {
-		return parsed.Host
+// TryWebhook posts a test to a webhook, and says what became of it. Any goroutine may use it.
+func (t *Teller) TryWebhook(ctx context.Context, r *config.Recipient) report.Posted {
+	ctx, cancel := context.WithTimeout(ctx, tryBound)
+	defer cancel()
+	only := *r
+	only.To = nil
+	for _, l := range t.testLetters(&only) {
+		if f := t.post(ctx, r, &l); f != nil {
+			return report.Posted{Status: f.status, Inside: errors.Is(f.error, errInside), Err: f.error}
+		}
 	}
-	return "?"
+	return report.Posted{}
 }
+
+// tryBound bounds a test that somebody waits for.
+const tryBound = 10 * time.Second
 
 // post sends a letter to a webhook, signed.
 func (t *Teller) post(ctx context.Context, r *config.Recipient, l *letter) *failure {
-	host := hookHost(r.Webhook)
+	host := config.WebhookHost(r.Webhook)
 	request, err := t.request(ctx, r, l)
 	if err != nil {
 		return &failure{error: fmt.Errorf("the webhook at %s: %w", host, err), final: true}
@@ -61,7 +74,7 @@ func (t *Teller) post(ctx context.Context, r *config.Recipient, l *letter) *fail
 	if answer.StatusCode/100 == 2 {
 		return nil
 	}
-	return &failure{error: fmt.Errorf("the webhook at %s answers %d", host, answer.StatusCode), final: answer.StatusCode == http.StatusGone}
+	return &failure{error: fmt.Errorf("the webhook at %s answers %d", host, answer.StatusCode), status: answer.StatusCode, final: answer.StatusCode == http.StatusGone}
 }
 
 func (t *Teller) request(ctx context.Context, r *config.Recipient, l *letter) (*http.Request, error) {

@@ -10,9 +10,10 @@ import (
 
 // domainAPI is about domains.
 type domainAPI struct {
-	servers *admin.Servers
-	domains *admin.Domains
-	status  *admin.Status
+	servers  *admin.Servers
+	domains  *admin.Domains
+	webhooks *admin.Webhooks
+	status   *admin.Status
 }
 
 func (s *domainAPI) routes() []operation {
@@ -24,6 +25,10 @@ func (s *domainAPI) routes() []operation {
 		{"POST", "/domains/{domain}/try", false, s.tryServers},
 		{"GET", "/domains/{domain}/progress", false, s.progress},
 		{"GET", "/domains/{domain}/causes", false, s.causes},
+		{"GET", "/domains/{domain}/webhooks", false, s.listWebhooks},
+		{"POST", "/domains/{domain}/webhooks", false, s.addWebhook},
+		{"DELETE", "/domains/{domain}/webhooks/{webhook}", false, s.deleteWebhook},
+		{"POST", "/domains/{domain}/webhooks/{webhook}/test", false, s.testWebhook},
 		{"PUT", "/domains/{domain}/schedule", false, s.setSchedule},
 		{"DELETE", "/domains/{domain}/schedule", false, s.deleteSchedule},
 	}

@@ -53,6 +53,7 @@ func rightsToPages() map[string]pageRights {
 		"POST /d/{domain}/do":                          forms(form("do=again&all=1"), "do=begin&all=1", "do=stop&all=1", "do=remove&all=1", "do=remove&all=1&sure=1"),
 		"POST /d/{domain}/settings":                    form("skip=Backup"),
 		"POST /d/{domain}/recipients":                  forms(nobody(pageRights{form: "do=remove&to=post@x.example", foreign: 404, own: 403}), "do=add&to=post@x.example&language=de"),
+		"POST /d/{domain}/webhooks":                    forms(nobody(pageRights{form: "do=add&url=https://hook.example/&language=de", foreign: 404, own: 403}), "do=remove&id=w1", "do=test&id=w1"),
 		"POST /d/{domain}/schedule":                    forms(form("hours=24"), "do=none"),
 		"POST /d/{domain}/check":                       forms(form("do=check"), "do=cancel"),
 		"POST /d/{domain}/verify":                      forms(form("do=verify"), "do=cancel"),

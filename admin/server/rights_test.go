@@ -39,6 +39,7 @@ func rightsTo(operation, path string) (r rights, said bool) {
 	everybody, notThere := rights{}, rights{foreign: answers{404, 404}}
 	ofEverything := rights{foreign: answers{403, 403}, own: answers{403, 403}}
 	people := answers{token: 403}
+	ofWebhooks := rights{foreign: answers{404, 404}, own: answers{403, 403}}
 	ofSignIn := rights{foreign: answers{404, 404}, own: answers{403, 403}}
 	r, said = map[string]rights{
 		"logout": everybody, "me": everybody, "listTokens": everybody, "listDomains": everybody,
@@ -50,6 +51,7 @@ func rightsTo(operation, path string) (r rights, said bool) {
 		"discover":     notThere,
 		"deleteDomain": {foreign: answers{404, 404}, own: answers{403, 403}},
 		"forget":       {foreign: answers{404, 404}, own: answers{403, 403}},
+		"listWebhooks": ofWebhooks, "addWebhook": ofWebhooks, "deleteWebhook": ofWebhooks, "testWebhook": ofWebhooks,
 		// How to sign in is for those who look after everything.
 		"signIn": ofSignIn, "putSignIn": ofSignIn, "forgetSignIn": ofSignIn, "testSignIn": ofSignIn, "listMailboxes": ofSignIn, "enrolMailboxes": ofSignIn,
 	}[operation]
@@ -272,6 +274,7 @@ func newScene(t *testing.T, s *scene) *scene {
 	s.nobody = s.browser()
 	s.fill()
 	s.fillSignIn()
+	s.addWebhook(ownDomain, store.Webhook{ID: "w1", URL: "https://takes.example/", Key: "0123456789abcdef", Language: "en"})
 	s.ferry.SawCalls()
 	s.before = s.state()
 	return s

@@ -53,6 +53,8 @@ type Options struct {
 	Endings     finishing.Endings
 	// Tokens are those that the engine signs in with; nil for none.
 	Tokens admin.Tokens
+	// Poster sends tests to webhooks; nil where nothing is posted.
+	Poster admin.Poster
 	// Metrics are figures of others that /metrics shows as well.
 	Metrics []prometheus.Collector
 
@@ -103,7 +105,7 @@ func New(opt Options) (*Server, error) {
 
 // compose puts use cases, API and pages together.
 func (s *Server) compose(opt Options) (http.Handler, error) {
-	s.app = admin.New(admin.Options{Config: opt.Config, Store: opt.Store, Ferry: opt.Ferry, Finder: opt.Finder, Log: opt.Log, Hashing: opt.hashing, Endings: opt.Endings, Tokens: opt.Tokens, Languages: web.Languages})
+	s.app = admin.New(admin.Options{Config: opt.Config, Store: opt.Store, Ferry: opt.Ferry, Finder: opt.Finder, Log: opt.Log, Hashing: opt.hashing, Endings: opt.Endings, Tokens: opt.Tokens, Languages: web.Languages, Poster: opt.Poster})
 	g := request.NewGate(s.app, cmp.Or(opt.maxList, request.MaxList), opt.Log)
 	s.api = api.New(s.app, g, opt.Log, opt.Version, opt.Metrics...)
 	if opt.pages == nil {

@@ -21,6 +21,7 @@ type serverPages struct {
 	domain  *domainPages
 	servers *admin.Servers
 	domains *admin.Domains
+	hooks   *admin.Webhooks
 }
 
 func (s *serverPages) routes() []pageRoute {
@@ -33,6 +34,7 @@ func (s *serverPages) routes() []pageRoute {
 		{"GET /d/{domain}/settings", false, s.pageSettings},
 		{"POST /d/{domain}/settings", false, s.formSettings},
 		{"POST /d/{domain}/recipients", false, s.formRecipients},
+		{"POST /d/{domain}/webhooks", false, s.formWebhooks},
 	}
 }
 

@@ -189,7 +189,7 @@ func New(a *admin.Service, g *request.Gate, log zerolog.Logger, p *Pages) *Site 
 	s.connect = &connectPages{frame: s.frame, tenants: a.Tenants, consents: a.Consents}
 	s.domain = &domainPages{frame: s.frame, accounts: a.Accounts, checks: a.Checks, domains: a.Domains, finishing: a.Finishing,
 		folders: a.Folders, runs: a.Runs, scopes: a.Scopes, status: a.Status, transfers: a.Transfers, verifications: a.Verifications}
-	s.server = &serverPages{frame: s.frame, domain: s.domain, servers: a.Servers, domains: a.Domains}
+	s.server = &serverPages{frame: s.frame, domain: s.domain, servers: a.Servers, domains: a.Domains, hooks: a.Webhooks}
 	s.ending = &endingPages{frame: s.frame, finishing: a.Finishing}
 	s.login = &loginPages{frame: s.frame, sessions: a.Sessions}
 	s.report = &reportPages{frame: s.frame, checks: a.Checks, domains: a.Domains, runs: a.Runs, scopes: a.Scopes, verifications: a.Verifications}

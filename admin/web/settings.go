@@ -20,6 +20,7 @@ type settingsForm struct {
 	WayBack      bool
 	Limits       []limitField
 	Told         recipientsForm
+	Hook         webhookForm
 }
 
 // limitField is a limit in the form.

@@ -22,6 +22,7 @@ func openPage(d *daemon, resolvers []string) (*server.Server, error) {
 		Config: d.cfg, Store: d.store, Ferry: d.backend.Ferry(), Finder: finder, Log: d.log,
 		Version: versionString(), Certificate: certificate, Endings: finishing.Endings{Guide: d.backend.Guide, Engine: d.backend.Ending()},
 		Tokens:  d.backend.Keeper,
+		Poster:  d.teller,
 		Metrics: append(d.proxy.Metrics(), d.engine.Metrics()...),
 	})
 }

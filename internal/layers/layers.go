@@ -131,7 +131,7 @@ func allowed() map[string][]string {
 		"cause":              {reasons, "store"},
 		"stage":              {"discover", "store", reasons}, // for the facts, and what is told of them
 		"lifecycle":          {"stage", "discover", "store", "config", spreadsheet},
-		"notify":             {"stage", "store", "config", publicnet, secret},
+		"notify":             {reports, "stage", "store", "config", publicnet, secret},
 		"wire":               nil,
 		reasons:              nil,
 		reports:              {reasons, "wire", "store"},
