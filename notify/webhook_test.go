@@ -159,3 +159,81 @@ func TestPostingEndsWithItsContext(t *testing.T) {
 		t.Error("it went well")
 	}
 }
+
+// TestAddedWebhooks: webhooks that were added to domains are posted to, each with its own key though two have one URL, also after
+// a restart; who is removed meanwhile gets nothing more.
+func TestAddedWebhooks(t *testing.T) {
+	t.Parallel()
+	r := newReceiver(t, 500, 500)
+	w := newWorld(t, config.Notify{Digest: config.NoDigest})
+	keys := map[string]string{"one": "hush-one-0123456789", "two": "hush-two-0123456789"}
+	hooks := func(ids ...string) {
+		d := config.Domain{Name: domain}
+		for _, id := range ids {
+			hook := config.AddedWebhook(domain, id, r.url(), secret.Text(keys[id]), "de")
+			hook.Domains = nil // so that it may be at this machine, as the receiver is
+			d.Recipients = append(d.Recipients, hook)
+		}
+		w.Config.Directory = config.NewDirectory([]config.Domain{d})
+	}
+	hooks("one", "two")
+	w.is(stage.Copied, stage.Met)
+	w.look()
+	if r.count() != 2 || len(w.letters()) != 2 {
+		t.Fatalf("%d posts; waiting %v; %s", r.count(), w.letters(), w.log.String())
+	}
+	w.open()
+	hooks("two")
+	told, err := w.records(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, record := range told {
+		for i := range record.Letters {
+			record.Letters[i].Next = time.Time{}
+		}
+		if err := w.keep(t.Context(), k, record); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.Deliver(t.Context())
+	if r.count() != 3 || len(w.letters()) != 0 || !strings.Contains(w.log.String(), "not there any more") || hasSecret(w.log.String()) {
+		t.Errorf("%d posts; waiting %v; %s", r.count(), w.letters(), w.log.String())
+	}
+	signedBy := map[string]int{}
+	for i, body := range r.bodies {
+		for id, key := range keys {
+			if verifier, err := webhooks.NewWebhookRaw([]byte(key)); err == nil && verifier.Verify([]byte(body), r.headers[i]) == nil {
+				signedBy[id]++
+			}
+		}
+		if !strings.Contains(body, "de notify.subject_copied") {
+			t.Errorf("another language: %s", body)
+		}
+	}
+	if signedBy["one"] != 1 || signedBy["two"] != 2 {
+		t.Errorf("signed by %v", signedBy)
+	}
+}
+
+// TestTryWebhook: a test says what became of it, and goes to the webhook alone.
+func TestTryWebhook(t *testing.T) {
+	t.Parallel()
+	r := newReceiver(t, 204, 403)
+	w := newWorld(t, config.Notify{Digest: config.NoDigest})
+	hook := config.Recipient{To: []string{"a@x.example"}, Webhook: r.url(), WebhookSecret: hookSecret, Language: "en", ID: "one"}
+	if got := w.TryWebhook(t.Context(), &hook); got.Err != nil || r.count() != 1 || !strings.Contains(r.bodies[0], `"type":"test"`) {
+		t.Errorf("%+v, %v", got, r.bodies)
+	}
+	if got := w.TryWebhook(t.Context(), &hook); got.Err == nil || got.Status != 403 || got.Inside || hasSecret(got.Err.Error()) {
+		t.Errorf("%+v", got)
+	}
+	hook.Domains = []string{domain}
+	if got := w.TryWebhook(t.Context(), &hook); got.Err == nil || !got.Inside || got.Status != 0 || r.count() != 2 || hasSecret(got.Err.Error()) {
+		t.Errorf("%+v, %d posts", got, r.count())
+	}
+	hook.Domains, hook.Webhook = nil, "http://127.0.0.1:1/?key=hush"
+	if got := w.TryWebhook(t.Context(), &hook); got.Err == nil || got.Inside || got.Status != 0 || hasSecret(got.Err.Error()) {
+		t.Errorf("%+v", got)
+	}
+}

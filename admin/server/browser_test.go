@@ -97,6 +97,11 @@ func TestPagesInABrowser(t *testing.T) {
 	b.Open(p.URL() + "/d/a.example/finish")
 	b.Press(`form[action$="/finish/prepare"] button`)
 	b.Await("forget the passwords")
+	b.Open(p.URL() + "/d/a.example/settings")
+	b.Fill("#url", "https://a-rather-long-name.of-a-host.of-a-department.a.example/postferry?key=hush")
+	b.Press(`form[action$="/webhooks"] button[value="add"]`)
+	b.Await("once only")
+	look(t, b, "webhook-added")
 	account := fmt.Sprintf("/d/a.example/a/%d", id)
 	p.connected("b.example", 2000)
 	all := []struct{ name, path string }{
