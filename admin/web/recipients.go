@@ -9,6 +9,16 @@ import (
 // recipientsForm is somebody who is to be told how a domain's move goes on.
 type recipientsForm struct{ To, Language string }
 
+// Mailed are those who are told by e-mail.
+func (form settingsForm) Mailed() (all []admin.RecipientView) {
+	for _, r := range form.Domain.Recipients {
+		if len(r.To) > 0 {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
 // formRecipients adds somebody who is told how a domain's move goes on, or removes somebody.
 func (s *serverPages) formRecipients(v *visit) error {
 	d, err := s.domains.Show(v.r.Context(), v.who, v.domain())
