@@ -33,6 +33,9 @@ func (k *Keeper) Judge(server config.Server, login string, in link.SignIn, since
 		return false, t.masterRefused(e, err)
 	case e.Class == link.Later && notConnected(e):
 		return false, t.refusal(store.MailboxRefused, true, err)
+	case e.Class == link.Later && tokenEnded(e):
+		src := t.source(login)
+		return !src.bornSince(in.Secret, since) && src.refused(in.Secret), err
 	case e.Token == nil || e.Class != link.Fix:
 		return false, err
 	}
@@ -67,6 +70,11 @@ func (s *source) bornSince(secret store.Secret, since time.Time) bool {
 // switched off for it, there is none, or its server is unwell.
 func notConnected(e *link.Error) bool {
 	return strings.Contains(strings.ToLower(e.Text), "authenticated but not connected")
+}
+
+// tokenEnded is what Exchange says goodbye with where a token has come to its end.
+func tokenEnded(e *link.Error) bool {
+	return strings.Contains(strings.ToLower(e.Text), "accesstokenexpired")
 }
 
 // imapOff tells whether a server says that IMAP is switched off, for the mailbox or for all.

@@ -161,3 +161,32 @@ func TestToldOnce(t *testing.T) {
 		w.wantSilence(t, nil)
 	})
 }
+
+// TestEndedAtTheServer: a server that ends a connection because the token has come to its end, instead of refusing it, is shown
+// another one as well; but not one after the other.
+func TestEndedAtTheServer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve(t, false)
+	server, ended := w.signIn(config.Microsoft, nil), refusal("Session invalidated - AccessTokenExpired", link.Later, false)
+	first, err := w.SignIn(t.Context(), server, anna)
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Millisecond)
+	since := time.Now()
+	if again, _ := w.Judge(server, anna, first, since, refusal("Server is busy", link.Later, false)); again {
+		t.Error("whatever the server says, it is shown another token")
+	}
+	if again, _ := w.Judge(server, anna, first, since, ended); !again {
+		t.Error("it is not shown another token")
+	}
+	second, err := w.SignIn(t.Context(), server, anna)
+	if err != nil || second.Secret == first.Secret {
+		t.Errorf("the same token again, %v", err)
+	}
+	again, err := w.Judge(server, anna, second, since, ended)
+	if e, _ := errors.AsType[*link.Error](err); again || e == nil || e.Class != link.Later {
+		t.Errorf("ended with a token that is new: %v, %v", again, err)
+	}
+}

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -207,10 +208,19 @@ func (c *conn) buffered() bool {
 	return c.link.Lost == nil && bytes.IndexByte(p, '\n') >= 0
 }
 
-// refusal is nil if the command was completed, else what the server said.
+// errSignedOut: what we have signed in with has come to its end, as tokens do. Whether it is still good is for the next
+// session to see.
+var errSignedOut = errors.New("the server does not know any more who has signed in")
+
+// refusal is nil if the command was completed, else what the server said. Codes that are about signing in (RFC 5530
+// section 3) end the session.
 func (c *conn) refusal(cmd *command) error {
 	if cmd.res.Kind == "OK" {
 		return nil
 	}
-	return c.link.StatusError(cmd.verb, &cmd.res)
+	e := c.link.StatusError(cmd.verb, &cmd.res)
+	if e.Code == imap.ResponseCodeAuthenticationFailed || e.Code == imap.ResponseCodeExpired {
+		return c.link.Lose(cmd.verb, fmt.Errorf("%w: %w", errSignedOut, e))
+	}
+	return e
 }
