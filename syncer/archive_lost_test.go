@@ -28,6 +28,20 @@ func TestArchivedThenLost(t *testing.T) {
 				r.pass(0)
 			})
 		}
+		t.Run(name+", its folder was deleted at the old server", func(t *testing.T) {
+			t.Parallel()
+			r := rigOf(t)
+			putBack := r.archivedThenPutBackTo()
+			r.pair.old.mu.Lock()
+			delete(r.pair.old.folders, "Work")
+			r.pair.old.mu.Unlock()
+			r.pass(0)
+			putBack()
+			r.pass(1)
+			r.has("Work", 2)
+			r.has("Archive", 5, 7)
+			r.pass(0)
+		})
 		t.Run(name+", numbered anew, tried again", func(t *testing.T) {
 			t.Parallel()
 			r := rigOf(t)
@@ -80,16 +94,22 @@ func TestArchivedThenLost(t *testing.T) {
 // archivedThenPutBack copies a message from Work, archives it at the old server, and puts Work back at the new one to before it was copied.
 func (r *allMailRig) archivedThenPutBack() {
 	r.t.Helper()
+	r.archivedThenPutBackTo()()
+}
+
+// archivedThenPutBackTo does all of that but the last.
+func (r *allMailRig) archivedThenPutBackTo() (putBack func()) {
+	r.t.Helper()
 	r.silent = true
 	r.arrives(1, "INBOX")
 	r.arrives(2, "Work")
 	r.arrives(7)
 	r.start(false)
 	r.pass(3)
-	putBack := r.pair.new.keep("Work")
+	putBack = r.pair.new.keep("Work")
 	r.arrives(5, "Work")
 	r.pass(1)
 	r.pair.old.remove("Work", mail(5))
 	r.pass(0)
-	putBack()
+	return putBack
 }

@@ -28,6 +28,9 @@ func (m *State) Looked(r *treesync.Result) {
 		r.Err = err
 	}
 	m.Folders.Take(rows)
+	if r.Lost {
+		m.Folders.AllMailAnew()
+	}
 	t := &m.Trees
 	if r.Delim != 0 {
 		t.Delim = r.Delim

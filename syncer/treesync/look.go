@@ -38,7 +38,9 @@ type Result struct {
 	unseen  []*spotCheck // whose answers were lost with the connection with the old server
 	// Omitted are folders of the old server that are more than are made.
 	Omitted int
-	Err     error
+	// Lost: the new server has lost copies, and all mail is to be looked through again, as the store knows.
+	Lost bool
+	Err  error
 }
 
 // treeLook is a look at an account's trees while it runs on a pair.
@@ -139,6 +141,9 @@ func (k *treeLook) run(ctx context.Context, r *Result) (err error) {
 		return err
 	}
 	latest := foldertree.LatestRows(rows, r.Rows)
+	if r.Lost, err = k.lostCopies(ctx, newS, latest); err != nil {
+		return err
+	}
 	r.Views = leftout.Views(k.old, latest)
 	if l.Old.There && l.Old.Session.HasLabels() {
 		r.Labels = leftout.LabelledFolders(k.old)

@@ -12,4 +12,6 @@ type Store interface {
 	LedgerFrom(ctx context.Context, id store.AccountID, folder store.FolderID, from store.Key) (store.LedgerTail, error)
 	Entries(ctx context.Context, id store.AccountID, folder store.FolderID, keys []store.Key) ([]store.Entry, error)
 	Commit(ctx context.Context, b store.Batch) error
+	CommitAll(ctx context.Context, batches []store.Batch) error
+	Folders(ctx context.Context, id store.AccountID) ([]store.Folder, error)
 }

@@ -1,0 +1,79 @@
+package treesync
+
+import (
+	"context"
+	"slices"
+
+	"postferry/internal/pause"
+	"postferry/store"
+	"postferry/syncer/leftout"
+	"postferry/syncer/recovery"
+	"postferry/syncer/session"
+	"postferry/upstream"
+)
+
+// lostCopies forgets the lines of copies that the new server has lost, as it was put back to an earlier state, in folders that the old
+// server has no more: those are not opened, so that nothing else shows it. All mail has their messages still, perhaps, and is
+// looked through again then.
+func (k *treeLook) lostCopies(ctx context.Context, newS session.Target, rows []store.Folder) (lost bool, err error) {
+	if !slices.ContainsFunc(rows, func(f store.Folder) bool { return leftout.ToArchive(&f) }) {
+		return false, nil
+	}
+	for i := range rows {
+		row := &rows[i]
+		if _, there := k.status[row.Old]; there || row.State != store.FolderPresent || row.AllMail {
+			continue
+		}
+		st, told := k.newStatus(row.New)
+		if !told || !wentBack(row.Checkpoint, st) {
+			continue
+		}
+		// Of several nodes that are one server one may lag behind.
+		if err := pause.For(ctx, k.of.Quiet); err != nil {
+			return lost, err
+		}
+		again, err := newS.Status(ctx, []string{row.New})
+		if err != nil {
+			return lost, err
+		}
+		if st = again[row.New]; !wentBack(row.Checkpoint, st) {
+			continue
+		}
+		forgotten, err := k.forgetFrom(ctx, row, st)
+		if lost = lost || forgotten; err != nil {
+			return lost, err
+		}
+	}
+	return lost, nil
+}
+
+// wentBack tells whether UIDs have been taken back since the checkpoint.
+func wentBack(cp store.Checkpoint, st upstream.Status) bool {
+	return cp.NewUIDValidity != 0 && st.UIDValidity == cp.NewUIDValidity && st.UIDNext != 0 && st.UIDNext < cp.NewUIDNext
+}
+
+// forgetFrom forgets the lines of a folder's copies at UIDNEXT and beyond, and has all mail looked through from its beginning.
+func (k *treeLook) forgetFrom(ctx context.Context, row *store.Folder, st upstream.Status) (forgotten bool, err error) {
+	l, err := k.of.Store.Ledger(ctx, k.of.ID, row.ID)
+	if err != nil {
+		return false, err
+	}
+	cp := row.Checkpoint
+	cp.NewUIDNext, cp.NewHighestModSeq = st.UIDNext, st.HighestModSeq
+	batch := store.Batch{Account: k.of.ID, Folder: row.ID, Checkpoint: &cp}
+	for i := range l.Entries {
+		if e := &l.Entries[i]; e.UIDValidity == st.UIDValidity && e.UID >= st.UIDNext {
+			batch.Forget, batch.Drop = append(batch.Forget, e.Key), append(batch.Drop, e.Key)
+		}
+	}
+	if len(batch.Forget) == 0 {
+		return false, nil
+	}
+	k.of.Log.Warn().Str("folder", row.Title).Int("messages", len(batch.Forget)).
+		Msg("the new server was put back to an earlier state and has lost copies from a folder that the old server has no more; they are looked for in all mail")
+	known, err := k.of.Store.Folders(ctx, k.of.ID)
+	if err != nil {
+		return false, err
+	}
+	return true, k.of.Store.CommitAll(ctx, append(recovery.AllMailAnew(k.of.ID, known), batch))
+}
