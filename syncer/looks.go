@@ -80,8 +80,11 @@ func (k *looks) foretell() {
 	})
 }
 
-// tell lets go of all who wait for the tree.
+// tell lets go of all who wait for the tree: only now they can open a folder.
 func (k *looks) tell() {
+	if len(k.waiting) > 0 {
+		k.came = time.Now()
+	}
 	for _, c := range k.waiting {
 		close(c)
 	}

@@ -13,14 +13,24 @@ import (
 // So the pass's pull goes on if it has seen the folder as it is; if not all of it can be there in time, it brings the
 // newest messages first.
 
+// seatedSoon is how long a pull may take for its places where they are free: until then it is not known whether it
+// has to wait for them.
+const seatedSoon = 50 * time.Millisecond
+
 // serves has the pass's pull of a folder serve those who open it; false if they need another one.
 func (s *visits) serves(f *folders.Folder) bool {
 	p := f.Pulling
 	switch {
 	case p.Newest:
 		return true
-	case p.Searches == nil || !p.Searches.Seated() || f.AllMail || time.Since(p.Begun) > visitFresh:
+	case p.Searches == nil || f.AllMail || time.Since(p.Begun) > visitFresh:
 		return false
+	case !p.Searches.Seated():
+		wait := seatedSoon - time.Since(p.Begun)
+		if wait > 0 {
+			s.jobs.After(wait, func() {}) // what there is to be done then shows by itself
+		}
+		return wait > 0
 	case s.soonThere(f):
 		s.serveAll(f, p)
 		return true

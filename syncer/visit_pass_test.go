@@ -10,6 +10,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"postferry/config"
+	"postferry/syncer/folders"
 	"postferry/syncer/jobs"
 	"postferry/syncer/session"
 	"postferry/syncer/transfer/job"
@@ -100,25 +101,59 @@ func TestPassMakesWay(t *testing.T) {
 		fresh         bool
 		came, started time.Duration // ago
 		visits        int
+		looked        bool // the look at the trees that it waited for has just ended
 		makes         bool
 	}{
-		"nobody has logged in":               {false, time.Hour, 0, 0, false},
-		"somebody has":                       {false, 0, 0, 0, true},
-		"just before it began":               {false, 600 * time.Millisecond, 100 * time.Millisecond, 0, true},
-		"a moment ago":                       {false, 1500 * time.Millisecond, 1100 * time.Millisecond, 0, false},
-		"a moment ago, and opens a folder":   {false, 1500 * time.Millisecond, 1100 * time.Millisecond, 1, true},
-		"opens a folder that takes too long": {false, 6 * time.Second, 6 * time.Second, 1, false},
-		"but the pass was asked for":         {true, 0, 0, 1, false},
+		"nobody has logged in":               {false, time.Hour, 0, 0, false, false},
+		"somebody has":                       {false, 0, 0, 0, false, true},
+		"just before it began":               {false, 600 * time.Millisecond, 100 * time.Millisecond, 0, false, true},
+		"a moment ago":                       {false, 1500 * time.Millisecond, 1100 * time.Millisecond, 0, false, false},
+		"a moment ago, and opens a folder":   {false, 1500 * time.Millisecond, 1100 * time.Millisecond, 1, false, true},
+		"opens a folder that takes too long": {false, 6 * time.Second, 6 * time.Second, 1, false, false},
+		"but the pass was asked for":         {true, 0, 0, 1, false, false},
+		"its login has taken long":           {false, 3 * time.Second, 0, 0, true, true},
+		"nobody waited for the look":         {false, 3 * time.Second, 0, 0, false, false},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			cfg := config.Default()
 			cfg.Proxy.VisitWait = 5 * time.Second
 			w := &person{shared: &shared{cfg: &cfg}, jobs: jobs.New(), came: time.Now().Add(-tt.came)}
 			defer close(w.jobs.Gone)
+			if tt.looked {
+				(&looks{person: w, waiting: []chan struct{}{make(chan struct{})}}).tell()
+			}
 			ps := &passes{person: w, visits: &visits{person: w, list: make(visitList, tt.visits)}}
 			ps.pass = &passRun{options: passOptions{fresh: tt.fresh}, started: time.Now().Add(-tt.started)}
 			if got := ps.makesWay(); got != tt.makes || got != ps.pass.way {
 				t.Errorf("%s: %v", name, got)
+			}
+		})
+	}
+}
+
+// TestPullThatHasJustBegun: a client opens a folder when a pass's pull has just begun, and has not taken its places yet. It
+// is given a moment to do so, as the folder would be opened twice otherwise; one that waits for places hands over.
+func TestPullThatHasJustBegun(t *testing.T) {
+	t.Parallel()
+	for name, taken := range map[string]bool{"takes its places": true, "waits for places": false} {
+		synctest.Test(t, func(t *testing.T) {
+			cfg := config.Default()
+			w := &person{shared: &shared{cfg: &cfg}, jobs: jobs.New()}
+			defer close(w.jobs.Gone)
+			s := &visits{person: w}
+			f := &folders.Folder{Pulling: &folders.Pulling{Begun: time.Now(), Searches: &job.SearchQueue{}}}
+			if !s.serves(f) || f.Pulling.Newest {
+				t.Fatalf("%s: the pull hands the folder over at once", name)
+			}
+			(<-w.jobs.Events)() // it is looked at again
+			if since := time.Since(f.Pulling.Begun); since < seatedSoon || since > 2*seatedSoon {
+				t.Errorf("%s: looked at again after %v", name, since)
+			}
+			if f.Pulling.Newest = taken; taken {
+				f.Pulling.Searches.Seat()
+			}
+			if s.serves(f) != taken {
+				t.Errorf("%s: serves who opens the folder: %v", name, !taken)
 			}
 		})
 	}
