@@ -44,15 +44,15 @@ func commandsOf(trace string) string {
 const firstShown = 50
 
 // TestFirstSelect opens a folder for the first time, of which nothing has been copied, and tells
-// how long its owner waits: nearby, and with the old server 100 ms away. make select does it with
-// large folders.
+// how long its owner waits: nearby, and with the old server 100 ms away; and how long the old server takes by itself for
+// the newest messages of such a folder. make select does it with large folders.
 func TestFirstSelect(t *testing.T) {
 	t.Parallel()
 	folders := os.Getenv(selectVariable)
 	if folders == "" {
 		folders = "500,300:mdbox"
 	}
-	t.Log("| messages | old server | login | SELECT | shown |")
+	t.Log("| messages | old server | login | SELECT | shown | old server alone |")
 	for folder := range strings.SplitSeq(folders, ",") {
 		size, format, _ := strings.Cut(folder, ":")
 		n, err := strconv.Atoi(size)
@@ -65,9 +65,9 @@ func TestFirstSelect(t *testing.T) {
 
 // firstSelects opens a folder at two daemons, from which the old server is near and far.
 func firstSelects(t *testing.T, n int, format string) {
-	p := startPairOf(t, format, anna, "far@example.com")
+	p := startPairOf(t, format, anna, "far@example.com", alone+anna, alone+"far@example.com")
 	old := map[string]string{anna: p.old.IMAP, "far@example.com": lab.DelayLine(t, p.old.IMAP, 50*time.Millisecond).Addr}
-	for login := range old {
+	for _, login := range []string{anna, "far@example.com", alone + anna, alone + "far@example.com"} {
 		if format == "" {
 			p.old.FillMaildir(login, "INBOX", lab.Generate(1, n, 4000))
 		} else {
@@ -79,7 +79,7 @@ func firstSelects(t *testing.T, n int, format string) {
 		p.oldURL, p.domain = "imap+insecure://"+old[login], "enrol = true"
 		file := filepath.Join(t.TempDir(), "trace")
 		d := p.serveTraced(file)
-		firstSelect(t, p, d, login, fmt.Sprintf("%d %s", n, cmp.Or(format, "maildir")))
+		firstSelect(t, p, d, login, fmt.Sprintf("%d %s", n, cmp.Or(format, "maildir")), aloneAt(t, old[login], alone+login))
 		d.Stop()
 		if t.Failed() || os.Getenv(selectTrace) != "" {
 			t.Log(commandsOf(readFile(t, file)))
@@ -87,8 +87,22 @@ func firstSelects(t *testing.T, n int, format string) {
 	}
 }
 
+// alone comes before the login of a mailbox of the same size, of which Postferry knows nothing.
+const alone = "alone-"
+
+// aloneAt is how long the old server takes to open a folder in a new session and to give the newest messages: what nothing
+// that stands in front of it can do without.
+func aloneAt(t *testing.T, addr, login string) time.Duration {
+	t.Helper()
+	c := lab.Login(t, addr, login, odd)
+	defer c.Close()
+	began := time.Now()
+	newestIDs(t, c, choose(t, c, "INBOX").NumMessages)
+	return time.Since(began)
+}
+
 // firstSelect opens a folder, which has to show the newest messages.
-func firstSelect(t *testing.T, p *pair, d *testDaemon, login, what string) {
+func firstSelect(t *testing.T, p *pair, d *testDaemon, login, what string, alone time.Duration) {
 	t.Helper()
 	began := time.Now()
 	c := p.login(d, login)
@@ -101,7 +115,7 @@ func firstSelect(t *testing.T, p *pair, d *testDaemon, login, what string) {
 	if login != anna {
 		away = "100 ms away"
 	}
-	t.Logf("| %s | %s | %.2f s | %.2f s | %d |", what, away, loggedIn.Seconds(), took.Seconds(), data.NumMessages)
+	t.Logf("| %s | %s | %.2f s | %.2f s | %d | %.2f s |", what, away, loggedIn.Seconds(), took.Seconds(), data.NumMessages, alone.Seconds())
 	direct := p.old.Client(login)
 	all := choose(t, direct, "INBOX").NumMessages
 	for id := range newestIDs(t, direct, all) {
