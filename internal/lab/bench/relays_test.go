@@ -101,10 +101,18 @@ func begin(b *testing.B, r *relayed, cmd *exec.Cmd) *relayed {
 	return nil
 }
 
-func (s *relayServers) postferry(b *testing.B) *relayed {
+// withoutTLS says of a relay that it speaks TLS with the clients only.
+const withoutTLS = "no TLS to the server"
+
+// postferry relays with TLS on both sides, or as nginx does.
+func (s *relayServers) postferry(b *testing.B, plain bool) *relayed {
 	r := &relayed{name: "postferry", addr: freeAddress(b)}
 	to := s.tls.Server()
 	servers := fmt.Sprintf("old = \"imap+insecure://127.0.0.1:1\"\nnew = %q\nnew_ca = %q\n", to.String(), to.CA)
+	if plain {
+		r.note = withoutTLS
+		servers = fmt.Sprintf("old = \"imap+insecure://127.0.0.1:1\"\nnew = %q\n", s.plain.Server().String())
+	}
 	f := newFerryBetween(b, buildPostferry(b), servers, []string{"nobody@example.com pw"}, `interval = "24h"`,
 		"[proxy]", fmt.Sprintf("imaps = %q", r.addr), `imap = ""`, fmt.Sprintf("cert = %q\nkey = %q", s.cert, s.key), "max_connections = 100000", "[admin]", `listen = ""`)
 	return begin(b, r, exec.CommandContext(b.Context(), f.binary, "serve", "-c", f.config))
@@ -149,7 +157,7 @@ func (s *relayServers) nginx(b *testing.B) *relayed {
 		w.Header().Set("Auth-Port", fmt.Sprint(s.plain.Server().Port))
 	}))
 	b.Cleanup(auth.Close)
-	r := &relayed{name: "nginx mail", addr: freeAddress(b), note: "no TLS to the server"}
+	r := &relayed{name: "nginx mail", addr: freeAddress(b), note: withoutTLS}
 	dir := b.TempDir()
 	config := filepath.Join(dir, "nginx.conf")
 	text := fmt.Sprintf(`daemon off;
