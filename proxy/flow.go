@@ -65,6 +65,14 @@ func (f *flow) begin(ctx context.Context, tag string, verb wire.Verb) *inFlight 
 	return cmd
 }
 
+// insteadOfDone notes that a client has sent a command where its IDLE (nil for none) was to be ended by DONE (RFC 9051
+// section 6.3.13). A server that idles takes that for the end, and never completes the command.
+func (f *flow) insteadOfDone(cmd, idle *inFlight) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	cmd.lost = idle != nil && !idle.done
+}
+
 // name notes the folders of a command.
 func (f *flow) name(cmd *inFlight, names ...string) {
 	f.mu.Lock()

@@ -22,6 +22,7 @@ type upload struct {
 	window
 	scan    wire.CommandScanner
 	cmd     *inFlight // the command under way; nil if none, or none that is followed
+	idles   *inFlight // the IDLE that the next line ends; nil for none
 	refused bool      // the command under way is not for the new server
 	asked   asking
 	raw     *bufio.Reader // compressed octets of the client; nil if it doesn't compress
@@ -120,6 +121,7 @@ func (u *upload) verb(ctx context.Context) error {
 		if u.cmd = u.flow.begin(ctx, tag, u.scan.Verb()); u.cmd == nil {
 			return errLastWord
 		}
+		u.flow.insteadOfDone(u.cmd, u.idles)
 	}
 	return nil
 }
@@ -176,7 +178,7 @@ func (u *upload) end(ctx context.Context) error {
 	case verb == wire.VerbID && !u.cut:
 		u.identify()
 	case u.cmd == nil || len(args) == 0:
-	case opens(verb) && u.in.ferried():
+	case opens(verb) && u.in.ferried() && !u.cmd.lost:
 		err = u.hold(ctx, string(args[0]))
 	case opens(verb):
 		u.flow.opens(u.cmd, u.rawName(string(args[0])))
@@ -250,6 +252,10 @@ func (u *upload) passBefore() error {
 
 // done marks the end of a command.
 func (u *upload) done() {
+	u.idles = nil
+	if u.cmd != nil && u.cmd.verb == wire.VerbIdle {
+		u.idles = u.cmd
+	}
 	u.cmd, u.refused, u.gathered = nil, false, nil
 	u.next()
 }

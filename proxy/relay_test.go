@@ -56,33 +56,6 @@ func TestRefusedLiteralIsACommand(t *testing.T) {
 	}
 }
 
-func TestContinuationOfIdleIsNotTheLiterals(t *testing.T) {
-	g := newRig(t, nil)
-	g.client.says("a1 IDLE\nDONE\na2 APPEND x {1}\n")
-	g.server.hears("a1 IDLE\nDONE\na2 APPEND x {1}\n")
-	g.client.says("y\n")
-	g.server.says("+ idling\n")
-	g.client.hears("+ idling\n")
-	g.server.hearsNothing()
-	g.server.says("a1 OK done\n+ go\n")
-	g.client.hears("a1 OK done\n+ go\n")
-	g.server.hears("y\n")
-}
-
-func TestIdleDoneHasNoTag(t *testing.T) {
-	g := newRig(t, nil)
-	g.client.says("a1 IDLE\n")
-	g.server.hears("a1 IDLE\n")
-	g.server.says("+ idling\n* 4 EXISTS\n")
-	g.client.hears("+ idling\n* 4 EXISTS\n")
-	g.client.says("DONE\na2 SELECT x\n")
-	g.server.hears("DONE\n")
-	g.server.hearsNothing() // the SELECT waits until the IDLE is answered
-	g.server.says("a1 OK done\n")
-	g.client.hears("a1 OK done\n")
-	g.server.hears("a2 SELECT x\n")
-}
-
 func TestSelectIsHeldForItsVisit(t *testing.T) {
 	release := make(chan struct{})
 	g := newRig(t, func(g *rig, _ *entry) {
