@@ -96,15 +96,21 @@ func (ps *passes) pullNext(p *passRun, l *session.Pair, at int) {
 // makesWay tells whether a pass waits for that, and for the visits, before it looks at the trees: an old server with
 // large folders needs several times as long for two at once. A pass that somebody has asked for does not wait.
 func (ps *passes) makesWay() bool {
-	p, since := ps.pass, time.Since(ps.pass.started)
-	if p.options.fresh || time.Since(ps.came) > wayFor+since || since >= ps.cfg.Proxy.VisitWait {
+	p, from := ps.pass, ps.pass.started
+	if ps.came.After(from) { // the login has taken until now
+		from = ps.came
+	}
+	since := time.Since(from)
+	switch {
+	case p.options.fresh || from.Sub(ps.came) > wayFor:
+		return false
+	case since >= ps.cfg.Proxy.VisitWait || time.Since(p.started) >= ps.cfg.Proxy.VisitWait+firstLook:
+		return false
+	case since >= wayFor && len(ps.visits.list) == 0:
 		return false
 	}
-	if since >= wayFor && len(ps.visits.list) == 0 {
-		return false
-	}
-	if !p.way {
-		p.way = true
+	if !p.way.Equal(from) {
+		p.way = from
 		for _, at := range []time.Duration{wayFor, ps.cfg.Proxy.VisitWait} {
 			ps.jobs.After(max(at-since, 0), func() {}) // what there is to be done then shows by itself
 		}

@@ -46,7 +46,7 @@ type passRun struct {
 	unwell   int  // folders in a row of which a server says that they don't work at the moment
 	stats    job.Stats
 	problem  *store.Problem
-	way      bool // it has made way for who has just logged in
+	way      time.Time // the login, or its own begin, from which on it makes way for who has just logged in
 	doubts
 	ended
 	timers

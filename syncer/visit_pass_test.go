@@ -112,6 +112,9 @@ func TestPassMakesWay(t *testing.T) {
 		"opens a folder that takes too long": {false, 6 * time.Second, 6 * time.Second, 1, false, false},
 		"but the pass was asked for":         {true, 0, 0, 1, false, false},
 		"its login has taken long":           {false, 3 * time.Second, 0, 0, true, true},
+		"and the pass has begun meanwhile":   {false, 3 * time.Second, 2 * time.Second, 0, true, true},
+		"it took longer than anybody waits":  {false, 7 * time.Second, 6 * time.Second, 0, true, true},
+		"others log in again and again":      {false, 0, 16 * time.Second, 0, false, false},
 		"nobody waited for the look":         {false, 3 * time.Second, 0, 0, false, false},
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -124,7 +127,7 @@ func TestPassMakesWay(t *testing.T) {
 			}
 			ps := &passes{person: w, visits: &visits{person: w, list: make(visitList, tt.visits)}}
 			ps.pass = &passRun{options: passOptions{fresh: tt.fresh}, started: time.Now().Add(-tt.started)}
-			if got := ps.makesWay(); got != tt.makes || got != ps.pass.way {
+			if got := ps.makesWay(); got != tt.makes || got == ps.pass.way.IsZero() {
 				t.Errorf("%s: %v", name, got)
 			}
 		})
