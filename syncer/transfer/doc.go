@@ -7,7 +7,7 @@
 //
 // A pull of which everything has been sent may leave its last answers to the pull that follows on the
 // pair (Outstanding): that one hears them first, as they come first, and commits what they prove together
-// with its own intents.
+// with its own intents. A small one may even hold back its messages, so that it shares that commit (held.go).
 //
 // It must not know the account's actor, the schedule or other folders' jobs: what it needs of
 // them are values and functions of a Job and its Events.

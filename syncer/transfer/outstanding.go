@@ -3,6 +3,7 @@ package transfer
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"postferry/store"
@@ -36,7 +37,11 @@ type Outstanding struct {
 // add makes a pull one that waits. With too many of them the oldest is concluded first.
 func (o *Outstanding) add(ctx context.Context, p *pull) {
 	for len(o.pulls) >= outstandingMost {
-		o.Step(ctx)
+		if o.pulls[0].writer.Holds() {
+			o.Step(ctx)
+		} else {
+			o.hear(ctx)
+		}
 	}
 	o.pulls = append(o.pulls, p)
 }
@@ -48,7 +53,7 @@ func (o *Outstanding) Any() bool { return o != nil && len(o.pulls) > 0 }
 func (o *Outstanding) Octets() (octets int64) {
 	if o != nil {
 		for _, p := range o.pulls {
-			octets += p.writer.Pipeline.UnderWay()
+			octets += p.writer.Pipeline.UnderWay() + p.writer.HeldOctets()
 		}
 	}
 	return octets
@@ -65,10 +70,21 @@ func (o *Outstanding) Oldest() (sent time.Time, owed bool) {
 // Takes tells whether a pull may leave its last answers.
 func (o *Outstanding) Takes() bool { return o != nil }
 
-// Step waits for the next answer. The pull that has got its last one is concluded.
+// Step waits for the next answer, and has nothing held back meanwhile.
 func (o *Outstanding) Step(ctx context.Context) {
+	if o.Holds() && ctx.Err() == nil {
+		_ = o.Enter(ctx, nil) // each of them is told
+	}
+	o.hear(ctx)
+}
+
+// hear waits for the next answer. The pull that has got its last one is concluded.
+func (o *Outstanding) hear(ctx context.Context) {
 	p := o.pulls[0]
 	err := ctx.Err()
+	if err == nil {
+		err = p.unsent
+	}
 	if err == nil && p.writer.Pipeline.Owed() {
 		err = p.writer.SettleOldest(ctx)
 	}
@@ -89,10 +105,10 @@ func (o *Outstanding) Step(ctx context.Context) {
 }
 
 // Due tells whether there is something to be entered.
-func (o *Outstanding) Due() bool { return o != nil && len(o.done) > 0 }
+func (o *Outstanding) Due() bool { return o != nil && len(o.done) > 0 || o.Holds() }
 
-// Enter commits what is to be entered of pulls that have been concluded, and with it what another one has
-// gathered; nil for nothing.
+// Enter commits what is to be entered of pulls that have been concluded, and with it the intents of what is held
+// back, which is sent then, and what another one has gathered; nil for nothing.
 func (o *Outstanding) Enter(ctx context.Context, with *writer.Ledger) error {
 	if !o.Due() {
 		if with == nil {
@@ -100,16 +116,20 @@ func (o *Outstanding) Enter(ctx context.Context, with *writer.Ledger) error {
 		}
 		return with.Commit(ctx)
 	}
-	done := o.done
+	done, held := o.done, o.held()
 	o.done = nil
-	batches := make([]store.Batch, 0, len(done)+1)
-	for _, p := range done {
+	for _, p := range held {
+		p.writer.Intend()
+	}
+	all := slices.Concat(done, held)
+	batches := make([]store.Batch, 0, len(all)+1)
+	for _, p := range all {
 		batches = append(batches, p.writer.Ledger.Pending)
 	}
 	if with != nil && !with.Nothing() {
 		batches = append(batches, with.Pending)
 	}
-	err := done[0].Store.CommitAll(ctx, batches)
+	err := all[0].Store.CommitAll(ctx, batches)
 	for _, p := range done {
 		if err == nil {
 			p.writer.Ledger.Committed()
@@ -120,7 +140,7 @@ func (o *Outstanding) Enter(ctx context.Context, with *writer.Ledger) error {
 	if err == nil && with != nil {
 		with.Committed()
 	}
-	return err
+	return sendHeld(ctx, held, err)
 }
 
 // Settle concludes all of them.
@@ -133,18 +153,22 @@ func (o *Outstanding) Settle(ctx context.Context) {
 	_ = o.Enter(cctx, nil) // each of them is told
 }
 
-// oldPatience is how long the old server may take to open a folder before the time is used to conclude the folders before.
-const oldPatience = 50 * time.Millisecond
+const (
+	// oldPatience is how long the old server may take to open a folder before the time is used to conclude the folders before.
+	oldPatience = 50 * time.Millisecond
+	// heldPatience is how long it may take before what those have held back is sent.
+	heldPatience = 10 * time.Millisecond
+)
 
 // settleMeanwhile concludes what it can until opened is closed.
 func (o *Outstanding) settleMeanwhile(ctx context.Context, opened <-chan struct{}) {
-	t := time.NewTimer(oldPatience)
-	defer t.Stop()
-	select {
-	case <-opened:
-		return
-	case <-t.C:
-	case <-ctx.Done():
+	if o.Holds() {
+		if isOpen(ctx, opened, heldPatience) {
+			return
+		}
+		_ = o.Enter(ctx, nil) // each of them is told
+	}
+	if isOpen(ctx, opened, oldPatience) {
 		return
 	}
 	for o.Any() {
@@ -186,4 +210,18 @@ func (o *Outstanding) takeLost() (lost []store.FolderID) {
 		lost, o.lost = o.lost, nil
 	}
 	return lost
+}
+
+// isOpen waits a while for opened to be closed. It returns true if there is nothing more to wait for.
+func isOpen(ctx context.Context, opened <-chan struct{}, wait time.Duration) bool {
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-opened:
+		return true
+	case <-ctx.Done():
+		return true
+	case <-t.C:
+		return false
+	}
 }

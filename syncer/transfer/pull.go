@@ -98,6 +98,7 @@ type pull struct {
 	checks                   writer.Checks
 
 	writer *writer.Writer // of a pull that waits for its last answers only; nil for others
+	unsent error          // why what it had held back was not sent
 	err    error          // what came of it
 }
 

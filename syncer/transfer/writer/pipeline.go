@@ -70,6 +70,9 @@ type Pipeline struct {
 
 // lingering is how long the next event is waited for while there is something else to do.
 func (p *Pipeline) lingering() time.Duration {
+	if p.before.Holds() {
+		return batchLinger
+	}
 	sent, owed := p.before.Oldest()
 	if !owed && len(p.calls) > 0 {
 		sent, owed = p.calls[0].sent, true
@@ -92,15 +95,17 @@ func (p *Pipeline) full(messages int) bool {
 }
 
 // Before are the folders before this one on the pair of which the new server owes answers: those come
-// first.
+// first. Some may have held back what they have to send.
 type Before interface {
-	Any() bool                           // answers are owed
-	Due() bool                           // there is something to be entered
-	Takes() bool                         // this folder may leave its own last answers to it
-	Octets() int64                       // under way
-	Oldest() (sent time.Time, owed bool) // what the next answer is about
-	// Step waits for the next answer. Enter commits what is to be entered, together with what another one
-	// has gathered; nil for nothing.
+	Any() bool                             // answers are owed
+	Holds() bool                           // something is held back
+	Joins(messages int, octets int64) bool // so much may be held back, too
+	Due() bool                             // there is something to be entered
+	Takes() bool                           // this folder may leave its own last answers to it
+	Octets() int64                         // under way
+	Oldest() (sent time.Time, owed bool)   // what the next answer is about
+	// Step waits for the next answer. Enter commits what is to be entered, together with the intents of what is
+	// held back, which is sent then, and with what another one has gathered; nil for nothing.
 	Step(ctx context.Context)
 	Enter(ctx context.Context, with *Ledger) error
 }
@@ -192,7 +197,7 @@ func (p *Pipeline) blame(ctx context.Context, err error) {
 }
 
 // lookAtNext asks the new server for the folders that come next. All of the present one
-// has been sent.
+// has been sent, or is held back.
 func (p *Pipeline) lookAtNext(ctx context.Context) error {
 	for _, next := range p.job.Pair.Ahead.Unasked() {
 		next.New = p.job.New

@@ -27,6 +27,7 @@ type Writer struct {
 	later  *store.Checkpoint // once no repeated batch is under way any more
 	large  []*sending        // refused messages to be fetched again, which checkpoints wait for as well
 	left   bool              // the next folder is under way: the old session is that one's
+	held   bool              // the batch waits for those of the folders that come next
 }
 
 // Run ends when the reader has closed in and all is settled or, if left is true, only the last
@@ -130,6 +131,10 @@ func (w *Writer) next(ctx context.Context, in <-chan job.Event) (e job.Event, ok
 // progress settles the oldest batch under way, or sends what has gathered.
 func (w *Writer) progress(ctx context.Context) error {
 	switch {
+	case w.before.Holds() && len(w.batch) == 0:
+		return w.before.Enter(ctx, nil)
+	case w.before.Holds():
+		return w.flush(ctx)
 	case w.Pipeline.awaiting():
 		return w.SettleOldest(ctx)
 	case len(w.batch) == 0:
@@ -140,6 +145,10 @@ func (w *Writer) progress(ctx context.Context) error {
 
 // finishUp sends what is left and brings everything to its end.
 func (w *Writer) finishUp(ctx context.Context) error {
+	if w.held = w.mayHold(); w.held {
+		w.left = true
+		return w.Pipeline.lookAtNext(ctx)
+	}
 	if err := w.flush(ctx); err != nil {
 		return err
 	}
