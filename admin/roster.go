@@ -128,6 +128,9 @@ func (a *Tenants) listRefusal(domain string, err error) error {
 	a.log.Warn().Str("domain", domain).Str("cause", e.Cause).Msg("the list of mailboxes can't be fetched")
 	r := access.Conflict(string(e.Reason), "%s", e.Error())
 	r.Args = access.Args("Set", e.Set)
+	if e.After > 0 {
+		r.Args["wait_seconds"], r.Retry = int64(e.After.Round(time.Second)/time.Second), e.After
+	}
 	return r
 }
 

@@ -2,7 +2,6 @@ package discover
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 	"time"
 )
@@ -52,8 +51,8 @@ type Seen struct {
 	Leads   Lead     `json:"leads"`
 	// Seconds is for how long it goes on telling that: the time to live that is left.
 	Seconds int64 `json:"ttl"`
-	// Trouble is why it tells nothing; "" if it does.
-	Trouble string `json:"trouble,omitempty"`
+	// Trouble is why it tells nothing; nil if it does.
+	Trouble *Message `json:"trouble,omitempty"`
 }
 
 // Lead is where a name leads.
@@ -134,6 +133,3 @@ type dnsServer struct {
 	name, address string
 	own           bool
 }
-
-// errSilent: a server is not known or does not answer as it should.
-var errSilent = errors.New("it does not know the domain")

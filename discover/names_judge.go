@@ -14,7 +14,7 @@ func (w *namesLook) spread(ctx context.Context, seen []Seen) MXSpread {
 	m := MXSpread{Seen: seen, Asked: len(seen), Spread: SpreadUnknown, Hosts: []string{}, Left: []string{}}
 	own, ownNew, noMail := 0, 0, 0
 	for _, s := range seen {
-		if s.Trouble != "" || s.Leads == LeadUnknown {
+		if s.Trouble != nil || s.Leads == LeadUnknown {
 			continue
 		}
 		m.Told++
@@ -93,7 +93,7 @@ func (w *namesLook) host(ctx context.Context, name string) Name {
 	v4, v6 := w.askAll(ctx, name, dns.TypeA), w.askAll(ctx, name, dns.TypeAAAA)
 	for i, s := range v6 {
 		switch {
-		case v4[i].Trouble != "" || s.Trouble != "" && v4[i].Leads != LeadNone:
+		case v4[i].Trouble != nil || s.Trouble != nil && v4[i].Leads != LeadNone:
 		case v4[i].Leads == LeadNone:
 			v4[i] = s
 		case s.Leads != LeadNone:

@@ -109,9 +109,11 @@ func (w *namesLook) askOne(ctx context.Context, server dnsServer, name string, k
 	case errors.Is(err, errNoName):
 		s.Leads = LeadNone
 	case err != nil:
-		s.Leads, s.Trouble = LeadUnknown, printable(dnsTrouble(ctx, err).Text)
+		why := dnsTrouble(ctx, err)
+		s.Leads, s.Trouble = LeadUnknown, &why
 	case server.own && !a.own:
-		s.Leads, s.Trouble = LeadUnknown, errSilent.Error()
+		why := say(codeDNSNotKnown)
+		s.Leads, s.Trouble = LeadUnknown, &why
 	default:
 		s.Seconds = int64(a.ttl / time.Second)
 		w.judgeSeen(ctx, &s, kind, a.records)

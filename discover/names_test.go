@@ -129,6 +129,11 @@ func TestNamesSpreadOfTheMX(t *testing.T) {
 			if n.MX.Spread != c.want || n.MX.Told != c.told || n.MX.New != c.new || n.MX.Asked != 6 || !slices.Equal(n.MX.Left, c.left) {
 				t.Errorf("%s, %d of %d tell the new one, left %q, want %s, %d of %d, %q\n%+v", n.MX.Spread, n.MX.New, n.MX.Told, n.MX.Left, c.want, c.new, c.told, c.left, n.MX.Seen)
 			}
+			for _, s := range n.MX.Seen { // why a server tells nothing is a code, for other languages
+				if silent := s.Leads == LeadUnknown; silent != (s.Trouble != nil) || silent && (s.Trouble.Text == "" || s.Trouble.Code != codeDNSFailed && s.Trouble.Code != codeDNSTimeout && s.Trouble.Code != codeDNSNotKnown) {
+					t.Errorf("%+v", s)
+				}
+			}
 			if want := n.At.Add(c.until); c.until == 0 && !n.MX.Until.IsZero() || c.until != 0 && !n.MX.Until.Equal(want) {
 				t.Errorf("the last entry runs out at %v, now is %v", n.MX.Until, n.At)
 			}

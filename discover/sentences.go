@@ -14,6 +14,7 @@ const (
 	codeNotOffered  Code = "lookup_not_offered"
 	codeDNSFailed   Code = "dns_failed"
 	codeDNSTimeout  Code = "dns_timeout"
+	codeDNSNotKnown Code = "dns_not_known"
 	codeHost        Code = "lookup_host" // and why it can't be looked up
 	codeConfig      Code = "autoconfig_found"
 	codeNoServers   Code = "autoconfig_no_servers"
@@ -114,6 +115,7 @@ var sentences = map[Code]string{
 	codeNotOffered:  `the domain says that it does not offer this`,
 	codeDNSFailed:   `DNS gave no answer ({cause})`,
 	codeDNSTimeout:  `DNS did not answer in time`,
+	codeDNSNotKnown: "it does not know the domain",
 	codeHost:        `{host}: {cause}`,
 	codeConfig:      `{servers}`,
 	codeNoServers:   `a configuration that names no IMAP or POP3 server`,

@@ -1,7 +1,7 @@
 package stage
 
 import (
-	"cmp"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -225,5 +225,11 @@ func (f *Facts) oldNames() (names []string, until time.Time, known bool) {
 	return names, until, known || len(names) > 0
 }
 
-// newMX is what an MX should lead to, as far as is known.
-func (f *Facts) newMX() string { return cmp.Or(f.NewHost, "the new server") }
+// nextMX says where the MX is to lead, which is a name (RFC 5321 section 5.1): where only an address of the new
+// server is known, that isn't said.
+func (f *Facts) nextMX(hosts string) Message {
+	if _, err := netip.ParseAddr(f.NewHost); err == nil || f.NewHost == "" {
+		return say(codeNextMXName, "hosts", hosts)
+	}
+	return say(codeNextMX, "hosts", hosts, "to", f.NewHost)
+}

@@ -56,7 +56,7 @@ func (f *Facts) nextSwitch(a *Assessment) Message {
 	case m.Spread == discover.SpreadPartly:
 		return say(codeNextAgree, "hosts", strings.Join(m.Hosts, ", "))
 	case m.Spread == discover.SpreadNone:
-		return say(codeNextMX, "hosts", strings.Join(m.Hosts, ", "), "to", f.newMX())
+		return f.nextMX(strings.Join(m.Hosts, ", "))
 	case m.Spread == discover.SpreadUnder:
 		return say(codeNextWaitDNS, "until", m.Until)
 	case m.Spread == discover.SpreadUnknown:

@@ -61,6 +61,7 @@ const (
 	codeNextNames      Code = "next_names"
 	codeNextClients    Code = "next_clients"
 	codeNextMX         Code = "next_mx"
+	codeNextMXName     Code = "next_mx_name"
 	codeNextBackup     Code = "next_backup"
 	codeNextAgree      Code = "next_agree"
 	codeNextWaitDNS    Code = "next_wait_dns"
@@ -146,6 +147,7 @@ var sentences = map[Code]string{
 	codeNextQuarantine: `Look at the messages that the servers refuse ({messages}): "postferry quarantine list". What can't be put right is approved with "postferry finish --accept".`,
 	codeNextNames:      `Make sure that DNS answers from here; [watch] resolvers in the configuration says who is asked.`,
 	codeNextClients:    `Let these names lead to Postferry: {names}.`,
+	codeNextMXName:     `Let the MX lead to the name at which the new server takes mail; now it leads to {hosts}.`,
 	codeNextMX:         `Let the MX lead to {to}; now it leads to {hosts}.`,
 	codeNextBackup:     `Remove the old MX that are left: {left}.`,
 	codeNextAgree:      `See that all name servers of the domain tell the new MX; some still tell {hosts}.`,

@@ -108,6 +108,10 @@ func TestAssess(t *testing.T) {
 			f.Move.Names = store.NamesSeen{}
 		},
 			ClientsSwitched, codeNextMX, false, "mx quiet"},
+		"an MX leads to no address": {accounts(3), func(f *Facts) {
+			f.NewHost, f.Names, f.Move.Names = "192.0.2.1", names(discover.SpreadNone, 0, 6, discover.LeadHere), store.NamesSeen{}
+		},
+			ClientsSwitched, codeNextMXName, false, "mx quiet"},
 		"mx spreading": {accounts(3), func(f *Facts) {
 			f.Names = names(discover.SpreadUnder, 5, 6, discover.LeadHere)
 			f.Move.Names = store.NamesSeen{MX: ago(time.Hour), Until: now.Add(time.Hour)}

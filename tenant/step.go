@@ -42,6 +42,8 @@ type Step struct {
 	Set string `json:"set,omitempty"`
 	// Where is the address of the page on which it is set.
 	Where string `json:"where,omitempty"`
+	// WaitSeconds is for how long a directory wants to be left alone; 0 if it didn't say.
+	WaitSeconds int64 `json:"wait_seconds,omitempty"`
 	// Cause is for the log.
 	Cause string `json:"cause,omitempty"`
 }
@@ -190,7 +192,7 @@ func failed(step Step, server config.Server, err error) Step {
 	}
 	if e, ok := errors.AsType[*directory.Error](err); ok {
 		step.Code, step.Text, step.Set, step.Cause = string(e.Reason), e.Error(), e.Set, e.Cause
-		step.Where = directoryPage(e.Reason, server)
+		step.Where, step.WaitSeconds = directoryPage(e.Reason, server), int64(e.After.Round(time.Second)/time.Second)
 		return step
 	}
 	if e, ok := errors.AsType[*link.Error](err); ok {

@@ -155,6 +155,8 @@ func TestEmptyDomain(t *testing.T) {
 	shows(t, "the question", status, 200, page, "Stop all accounts? 2 accounts have been begun.", `name="sure"`)
 	status, _, page = b.form("/d/c.example/do", "do", "stop", "all", "1", "sure", "1")
 	shows(t, "stopped", status, 200, page, "2 accounts were stopped")
+	status, _, page = b.form("/d/c.example/do", "do", "remove", "all", "1")
+	shows(t, "the question", status, 200, page, "Remove 2 accounts?", `name="sure"`)
 	status, _, page = b.form("/d/c.example/do", "do", "resume", "matching", "1", "search", "anna")
 	shows(t, "those that were found", status, 200, page, "1 account goes on.")
 	status, _, page = b.form("/d/c.example/accounts", "login-2", "eve@elsewhere.example", "password-2", "x")

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+
+	"postferry/admin/selection"
 )
 
 // question is what a person is asked before something is done that many would feel.
@@ -34,13 +36,24 @@ func (s *frame) ask(v *visit, q question) error {
 }
 
 // sure asks before all accounts are stopped, and before any are removed. It reports that it has asked.
-func (s *domainPages) sure(v *visit, do string, all bool, accounts int) (asked bool, err error) {
-	if v.r.PostForm.Get("sure") != "" || do != "remove" && !(do == "stop" && all) {
+func (s *domainPages) sure(v *visit, do string, sel selection.Selection) (asked bool, err error) {
+	if v.r.PostForm.Get("sure") != "" || do != "remove" && !(do == "stop" && sel.All) {
 		return false, nil
 	}
 	d, err := s.domains.Show(v.r.Context(), v.who, v.domain())
 	if err != nil {
 		return true, err
+	}
+	accounts := len(sel.Accounts)
+	switch {
+	case sel.All:
+		accounts = d.Totals.Accounts
+	case sel.Kind != "":
+		caused, err := s.matching(v, v.r.PostForm)
+		if err != nil {
+			return true, err
+		}
+		accounts = len(caused)
 	}
 	q := question{Do: v.T("do." + do), Danger: do == "remove", Back: domainPath(v.domain())}
 	if do == "stop" {

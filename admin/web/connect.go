@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"postferry/admin"
 	"postferry/admin/request"
@@ -218,7 +219,7 @@ func (v *visit) step(s tenant.Step) stepView {
 	case s.OK:
 		x.Said = v.W.textOr("connect_good."+string(s.Name), s.Text, values)
 	case v.W.Has("directory." + s.Code):
-		x.Said = v.W.textOr("directory."+s.Code, s.Text, values)
+		x.Said = v.W.paused(s.Code, time.Duration(s.WaitSeconds)*time.Second, v.W.textOr("directory."+s.Code, s.Text, values))
 	case !v.W.Has("problem."+s.Code) && v.W.Has("refusal."+s.Code):
 		x.Said = v.W.textOr("refusal."+s.Code, s.Text, values)
 	default:

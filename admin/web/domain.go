@@ -190,7 +190,7 @@ func (s *domainPages) formDo(v *visit) error {
 		return err
 	}
 	what := v.r.PostForm.Get("do")
-	if asked, err := s.sure(v, what, sel.All, len(sel.Accounts)); asked || err != nil {
+	if asked, err := s.sure(v, what, sel); asked || err != nil {
 		return err
 	}
 	n, do, err := s.do(v, what, sel)

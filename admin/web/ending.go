@@ -121,13 +121,17 @@ func (x advicePart) Steps() (steps []stageStep) {
 
 // SeenText says what a DNS server tells of the MX.
 func (x advicePart) SeenText(s discover.Seen) string {
-	return x.W.T("mx_seen." + "leads_" + string(s.Leads))
+	text := x.W.T("mx_seen." + "leads_" + string(s.Leads))
+	if s.Trouble != nil {
+		text += ": " + x.W.Discovered(*s.Trouble)
+	}
+	return text
 }
 
 // SeenMark is how it looks what a DNS server tells of the MX.
 func (advicePart) SeenMark(s discover.Seen) string {
 	switch {
-	case s.Trouble != "", s.Leads == discover.LeadUnknown, s.Leads == discover.LeadNone:
+	case s.Trouble != nil, s.Leads == discover.LeadUnknown, s.Leads == discover.LeadNone:
 		return "waits"
 	case s.Leads == discover.LeadNew, s.Leads == discover.LeadHere:
 		return "done"

@@ -30,7 +30,7 @@ func (w *words) textOr(id, fallback string, values map[string]any) string {
 
 // noticeOf says why something was not done.
 func (v *visit) noticeOf(ref *access.Refusal) *notice {
-	n := &notice{Kind: "bad", Text: v.W.textOr("refusal."+ref.Code, ref.Detail, ref.Args)}
+	n := &notice{Kind: "bad", Text: v.W.paused(ref.Code, ref.Retry, v.W.textOr("refusal."+ref.Code, ref.Detail, ref.Args))}
 	for _, m := range ref.Mistakes {
 		n.Mistakes = append(n.Mistakes, v.W.Mistake(m))
 		if m.Field != "" && m.Line == 0 {
@@ -40,6 +40,14 @@ func (v *visit) noticeOf(ref *access.Refusal) *notice {
 		}
 	}
 	return n
+}
+
+// paused says for how long somebody asks for a pause; text where that isn't known, or nobody does.
+func (w *words) paused(code string, wait time.Duration, text string) string {
+	if wait <= 0 {
+		return text
+	}
+	return w.textOr("pause."+code, text, map[string]any{"Pause": w.Span(wait)})
 }
 
 // wrong notes what is wrong with a field.

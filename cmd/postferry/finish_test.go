@@ -71,7 +71,7 @@ func TestArc(t *testing.T) {
 	mustRun(t, "import", "-c", config, list)
 	mustRun(t, "sync", "-c", config, "--dry-run")
 	mustRun(t, "sync", "-c", config)
-	advised(t, config, stage.ClientsSwitched, "next_mx", exitFailed)
+	advised(t, config, stage.ClientsSwitched, "next_mx_name", exitFailed)
 	zone.Tell(append(hosts, newMX)...)
 	a := advised(t, config, stage.Settling, "next_wait_quiet", exitFailed)
 	if status, out, _ := postferry(t, "", "advise", "-c", config, "example.org"); status != exitFailed || !strings.Contains(out, "not yet, because") || !strings.Contains(out, "known at all DNS servers that answer (2 of 2)") {

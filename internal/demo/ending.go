@@ -27,7 +27,7 @@ const Quiet = 2 * time.Second
 // mxLeadsOld asks what to do next while mail is still delivered to the old server.
 func (t *tour) mxLeadsOld(ctx context.Context) error {
 	t.say("postferry advise %s", mailDomain)
-	return t.advised(ctx, "next_mx", false)
+	return t.advised(ctx, "next_mx_name", false)
 }
 
 // moveMX changes the MX and has a message arrive late.
