@@ -32,7 +32,8 @@ TORTURE_KILLS ?= 300
 TORTURE_CUTS ?= 300
 ARC_ACCOUNTS ?= 20
 # What has to do with signing in, and is done in seconds: make test looks for its secrets in all that comes of it.
-SIGNING := ./credential ./tenant ./directory ./internal/demo/clouds ./upstream/link ./syncer/session
+SIGNING := ./credential ./tenant ./directory ./internal/demo/clouds ./upstream/link ./syncer/session ./notify ./lifecycle ./admin ./admin/access \
+	./internal/backend ./internal/console ./internal/demo/servers ./store/seal ./store/bolt/rows
 BENCH ?= .
 SCALE_ACCOUNTS ?= 10000
 

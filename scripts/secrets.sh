@@ -4,7 +4,8 @@
 #   secrets.sh [GO-TEST-FLAG...] [PACKAGE...]
 # Flags are given with "=": -run=TestX. With KEEP=1 the folder with all of it stays, and is named.
 # By default it is the packages that have to do with signing in. A secret is
-#   - the value of every constant of a test whose name says that it is one (…secret…, …password…, hush, odd),
+#   - the value of every constant of a test whose name says that it is one (…secret…, …password…, hush, odd), and of
+#     fields (Password, Secret, Refresh) with more than words in it,
 #   - whatever stand-ins for providers hand out: access-…, refresh-…, device-… and tokens of Microsoft's form,
 # each as it is, percent-encoded, and in base64 at each of the three places where it can begin.
 # Files that have secrets because that is what they are for are left out: configurations, key files, the files
@@ -50,7 +51,8 @@ fi
 folders=$(go list -f '{{.Dir}}' "${packages[@]}")
 for folder in $folders; do
 	grep -hoiE '^[[:space:]]*(const[[:space:]]+)?([a-z]*secret|[a-z]*password|hush|odd)[[:space:]]*:?=[[:space:]]*("([^"\\]|\\.)*"|`[^`]*`)' "$folder"/*_test.go 2>/dev/null || true
-done | sed -E 's/^[^=]*=[[:space:]]*//' | while IFS= read -r literal; do
+	grep -hoE '\b(Password|Secret|Refresh): "([^"\\]|\\.)*[-0-9%@]([^"\\]|\\.)*"' "$folder"/*_test.go 2>/dev/null || true
+done | sed -E 's/^[^=:]*[=:]+[[:space:]]*//' | while IFS= read -r literal; do
 	case $literal in
 	\"*) printf '%b\n' "${literal:1:-1}" ;; # its escapes are the shell's as well
 	*) printf '%s\n' "${literal:1:-1}" ;;
