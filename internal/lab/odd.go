@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"postferry/config"
+	"postferry/internal/lab/inmemory"
 	"postferry/internal/lab/loopback"
 )
 
@@ -67,9 +68,11 @@ type OddOptions struct {
 type Odd struct {
 	// Addr is host:port.
 	Addr string
+	// Dial connects to one that is in memory; nil for one that listens at Addr.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	tb    testing.TB
-	relay *loopback.Server
+	door  door
 	asked sync.Mutex // held while a function of opt runs
 
 	mu       sync.Mutex
@@ -82,6 +85,9 @@ type Odd struct {
 	strange  []string // lines that are no command
 	changes  []string // commands that change something
 }
+
+// door counts who has come.
+type door interface{ Accepted() int }
 
 // OddMessage is a message on an Odd server.
 type OddMessage struct {
@@ -159,15 +165,28 @@ const oddDate = "03-Feb-2024 04:05:06 +0000"
 // StartOdd starts a server with an empty INBOX.
 func StartOdd(tb testing.TB, opt OddOptions) *Odd {
 	tb.Helper()
+	o := newOdd(tb, opt)
+	relay := loopback.NewServer(tb, func(ctx context.Context, c *net.TCPConn, number int) { o.serve(ctx, c, number) })
+	tb.Cleanup(relay.Finish)
+	o.door, o.Addr = relay, relay.Addr
+	relay.Start()
+	return o
+}
+
+// OddInMemory starts a server that is reached by Dial only, for bubbles of testing/synctest. addr is what it is called.
+func OddInMemory(tb testing.TB, addr string, opt OddOptions) *Odd {
+	o := newOdd(tb, opt)
+	relay := inmemory.NewServer(tb, addr, o.serve)
+	o.door, o.Addr, o.Dial = relay, addr, relay.Dial
+	return o
+}
+
+func newOdd(tb testing.TB, opt OddOptions) *Odd {
 	if opt.Caps == "" {
 		opt.Caps = OddCaps
 	}
 	o := &Odd{tb: tb, opt: opt, folders: map[string]*oddFolder{}, validity: 1000}
 	o.Create("INBOX")
-	o.relay = loopback.NewServer(tb, o.serve)
-	tb.Cleanup(o.relay.Finish)
-	o.Addr = o.relay.Addr
-	o.relay.Start()
 	return o
 }
 
@@ -348,10 +367,10 @@ func (o *Odd) Changes() []string {
 
 // Connections counts the connections so far.
 func (o *Odd) Connections() int {
-	return o.relay.Accepted()
+	return o.door.Accepted()
 }
 
-func (o *Odd) serve(_ context.Context, conn *net.TCPConn, number int) {
+func (o *Odd) serve(_ context.Context, conn net.Conn, number int) {
 	c := &OddConn{Number: number, server: o, conn: conn, in: newOddReader(conn)}
 	o.mu.Lock()
 	greeting := o.opt.Greeting

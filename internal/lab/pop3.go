@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"postferry/config"
+	"postferry/internal/lab/inmemory"
 	"postferry/internal/lab/loopback"
 )
 
@@ -42,6 +43,8 @@ type POP3Oddities struct {
 	Busy string
 	// GreetingDelay is how long a client waits for the greeting.
 	GreetingDelay time.Duration
+	// Takes is how long each command takes.
+	Takes time.Duration
 }
 
 // POP3Mail is a message on such a server.
@@ -58,8 +61,8 @@ type POP3Mail struct {
 type POP3Server struct {
 	// Addr is host:port.
 	Addr string
-
-	relay *loopback.Server
+	// Dial connects to one that is in memory; nil for one that listens at Addr.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	mu       sync.Mutex
 	odd      POP3Oddities
@@ -73,10 +76,18 @@ type POP3Server struct {
 func StartPOP3(tb testing.TB, odd POP3Oddities, mails ...POP3Mail) *POP3Server {
 	tb.Helper()
 	s := &POP3Server{odd: odd, mails: mails}
-	s.relay = loopback.NewServer(tb, s.serve)
-	tb.Cleanup(s.relay.Finish)
-	s.Addr = s.relay.Addr
-	s.relay.Start()
+	relay := loopback.NewServer(tb, func(ctx context.Context, c *net.TCPConn, number int) { s.serve(ctx, c, number) })
+	tb.Cleanup(relay.Finish)
+	s.Addr = relay.Addr
+	relay.Start()
+	return s
+}
+
+// POP3InMemory starts one that is reached by Dial only, for bubbles of testing/synctest. addr is what it is called.
+func POP3InMemory(tb testing.TB, addr string, odd POP3Oddities, mails ...POP3Mail) *POP3Server {
+	s := &POP3Server{odd: odd, mails: mails}
+	relay := inmemory.NewServer(tb, addr, s.serve)
+	s.Addr, s.Dial = addr, relay.Dial
 	return s
 }
 
@@ -101,16 +112,12 @@ func (s *POP3Server) Commands() (verbs []string, most int) {
 	return slices.Clone(s.commands), s.most
 }
 
-func (s *POP3Server) serve(ctx context.Context, nc *net.TCPConn, _ int) {
+func (s *POP3Server) serve(ctx context.Context, nc net.Conn, _ int) {
 	s.mu.Lock()
 	c := &pop3Client{server: s, odd: s.odd, mails: s.mails, w: bufio.NewWriter(nc)}
 	s.mu.Unlock()
-	if c.odd.GreetingDelay > 0 {
-		select {
-		case <-time.After(c.odd.GreetingDelay):
-		case <-ctx.Done():
-			return
-		}
+	if !waited(ctx, c.odd.GreetingDelay) {
+		return
 	}
 	defer c.leave()
 	c.say("+OK odd <1.2@lab>")
@@ -120,9 +127,22 @@ func (s *POP3Server) serve(ctx context.Context, nc *net.TCPConn, _ int) {
 			return
 		}
 		line, err := r.ReadString('\n')
-		if err != nil || !c.command(strings.TrimRight(line, "\r\n")) {
+		if err != nil || !waited(ctx, c.odd.Takes) || !c.command(strings.TrimRight(line, "\r\n")) {
 			return
 		}
+	}
+}
+
+// waited tells whether that time has passed before the server ends.
+func waited(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 

@@ -14,6 +14,9 @@ const lab = "internal/lab"
 // loopback is what servers of the lab listen with.
 const loopback = lab + "/loopback"
 
+// inMemory is what they are reached by in tests without a network.
+const inMemory = lab + "/inmemory"
+
 // inLab says whether a package is a part of the lab.
 func inLab(there string) bool { return there == lab || strings.HasPrefix(there, lab+"/") }
 
@@ -145,13 +148,14 @@ func allowed() map[string][]string {
 		boltRows:             {"store", "store/seal", reasons},
 		"store/storetest":    {"store", reasons},
 		"config":             {secret, asciifold},
-		lab:                  {loopback, "config"}, // it must stay an independent witness
+		lab:                  {loopback, inMemory, "config"}, // it must stay an independent witness
 		"internal/lab/bench": {lab},
 		lab + "/browser":     {lab},
 		lab + "/nameserver":  {loopback},
 		lab + "/powercut":    nil,
 		lab + "/script":      {lab, loopback, "config"},
 		loopback:             nil,
+		inMemory:             nil,
 		throttle:             nil,
 		asciifold:            nil,
 		secret:               nil,
