@@ -91,7 +91,7 @@ func TestSlowRequests(t *testing.T) {
 			"body": "POST /api/v1/domains/a.example/begin HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token +
 				"\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{",
 		} {
-			conn, err := p.wire.Dial(t.Context(), "", "")
+			conn, err := p.wire.DialContext(t.Context(), "tcp", "")
 			if err != nil {
 				t.Fatal(err)
 			}

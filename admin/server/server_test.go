@@ -27,6 +27,7 @@ import (
 	"postferry/admin/web"
 	"postferry/config"
 	"postferry/discover"
+	"postferry/internal/lab/inmemory"
 	"postferry/report"
 	"postferry/store"
 	"postferry/store/bolt"
@@ -40,11 +41,11 @@ type page struct {
 	ferry     *ferrytest.Ferry
 	directory *config.Directory
 	log       *syncBuffer
-	answers   *syncBuffer       // all that was answered to callers
-	asked     func(path string) // of each request to a provider; nil for nobody
-	dir       string            // of the state
-	wire      *memory           // what is listened on in a bubble; else nil
-	stop      func()            // ends the newest server
+	answers   *syncBuffer        // all that was answered to callers
+	asked     func(path string)  // of each request to a provider; nil for nobody
+	dir       string             // of the state
+	wire      *inmemory.Listener // what is listened on in a bubble; else nil
+	stop      func()             // ends the newest server
 }
 
 // syncBuffer is a log that may be read while it is written.
@@ -78,7 +79,7 @@ func startPage(t *testing.T, change ...func(*Options)) *page {
 }
 
 // newPage is startPage with connections in memory, unless that is nil.
-func newPage(t *testing.T, wire *memory, change ...func(*Options)) *page {
+func newPage(t *testing.T, wire *inmemory.Listener, change ...func(*Options)) *page {
 	t.Helper()
 	p := &page{t: t, wire: wire, dir: t.TempDir(), directory: config.NewDirectory(nil), log: &syncBuffer{}, answers: &syncBuffer{}}
 	st, err := bolt.Open(p.dir, bolt.Options{Command: "test", Log: zerolog.Nop()})
@@ -116,7 +117,7 @@ func (p *page) serve(change ...func(*Options)) {
 	}
 	if p.wire != nil {
 		s.Close()
-		p.wire = newMemory()
+		p.wire = inmemory.NewListener()
 		s.listener = p.wire
 	}
 	p.Server = s
@@ -153,7 +154,7 @@ func (p *page) browser() *caller {
 	transport := &http.Transport{ExpectContinueTimeout: time.Minute}
 	if p.wire != nil {
 		transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-			return p.wire.Dial(ctx, network, addr)
+			return p.wire.DialContext(ctx, network, addr)
 		}
 	}
 	p.t.Cleanup(transport.CloseIdleConnections)
