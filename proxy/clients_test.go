@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -141,12 +142,16 @@ func TestStopLetsCommandsFinish(t *testing.T) {
 	})
 	t.Run("too long", func(t *testing.T) {
 		t.Parallel()
-		g := newRig(t, func(g *rig, _ *entry) { g.srv.limits.drain = 200 * time.Millisecond })
-		g.client.says("a SEARCH TEXT x\n")
-		g.server.hears("a SEARCH TEXT x\n")
-		g.stop()
-		g.client.hears("* BYE Postferry is shutting down\n")
-		g.ends(t)
+		synctest.Test(t, func(t *testing.T) {
+			g := newRigOn(t, pipeInMemory, nil)
+			g.client.says("a SEARCH TEXT x\n")
+			g.server.hears("a SEARCH TEXT x\n")
+			g.stop()
+			g.client.hearsNothing()
+			time.Sleep(drainBound / 2)
+			g.client.hears("* BYE Postferry is shutting down\n")
+			g.ends(t)
+		})
 	})
 }
 

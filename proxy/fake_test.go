@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/config"
+	"postferry/internal/lab/inmemory"
 	"postferry/proxy/admission"
 	"postferry/store"
 	"postferry/wire"
@@ -205,6 +206,20 @@ var testAccount = store.Account{ID: 7, Domain: "example.com", Login: "joe@exampl
 
 // newRig starts a relay. adjust may change the server before it starts.
 func newRig(t testing.TB, adjust func(*rig, *entry)) *rig {
+	t.Helper()
+	return newRigOn(t, pipe, adjust)
+}
+
+// pipeInMemory is a pipe for a bubble, in which time passes.
+func pipeInMemory(t testing.TB) (ours, theirs net.Conn) {
+	t.Helper()
+	ours, theirs = inmemory.Pipe("127.0.0.1:2", "127.0.0.1:1")
+	t.Cleanup(func() { ours.Close(); theirs.Close() })
+	return ours, theirs
+}
+
+// newRigOn is newRig with connections of some kind.
+func newRigOn(t testing.TB, pipe func(testing.TB) (ours, theirs net.Conn), adjust func(*rig, *entry)) *rig {
 	t.Helper()
 	g := &rig{ferry: &fakeFerry{}, ended: make(chan struct{})}
 	g.srv = &Server{

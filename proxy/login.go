@@ -134,7 +134,7 @@ func (s *session) refuseGuess(ctx context.Context, tag string, err error, log ze
 func (s *session) welcome(ctx context.Context, tag string, in *entry, log zerolog.Logger) error {
 	log.Info().Uint64("id", uint64(in.account.ID)).Str("by", string(in.by)).Msg("logged in")
 	if in.ferried() {
-		treeCtx, cancel := context.WithTimeout(ctx, s.srv.limits.tree)
+		treeCtx, cancel := context.WithTimeout(ctx, treeBound)
 		s.srv.ferry.Connected(treeCtx, in.account.ID)
 		cancel()
 	}
@@ -341,7 +341,7 @@ func (s *Server) logInUnknown(ctx, tryCtx context.Context, d *dialer, domain *co
 // enrol makes a new account known; the zero account means that this failed and
 // is tried again at the next login.
 func (s *Server) enrol(ctx context.Context, domain *config.Domain, c store.Credentials, log zerolog.Logger) store.Account {
-	ctx, cancel := context.WithTimeout(ctx, s.limits.enrol)
+	ctx, cancel := context.WithTimeout(ctx, enrolBound)
 	defer cancel()
 	a, err := s.ferry.Enrol(ctx, store.Account{
 		Domain: domain.Name, Login: c.Login, Old: c, New: c, OldOpens: true, Origin: store.Enrolled, State: store.Active,

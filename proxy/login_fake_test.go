@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"postferry/config"
+	"postferry/internal/lab/inmemory"
 	"postferry/store"
 	"postferry/wire"
 )
@@ -197,6 +198,29 @@ func (b *syncBuffer) String() string {
 // startProxy starts a proxy for example.com; adjust may change it before.
 func startProxy(t testing.TB, newServer config.Server, adjust func(*proxyRig)) *proxyRig {
 	t.Helper()
+	return startProxyOn(t, Sockets{}, newServer, adjust)
+}
+
+// startProxyInMemory is startProxy for a bubble, in which time passes: clients connect by the listeners.
+func startProxyInMemory(t testing.TB, adjust func(*proxyRig)) (p *proxyRig, imaps, imap *inmemory.Listener) {
+	t.Helper()
+	imaps, imap = inmemory.NewListener(), inmemory.NewListener()
+	return startProxyOn(t, Sockets{IMAPS: imaps, IMAP: imap}, nowhere, adjust), imaps, imap
+}
+
+// connectInMemory is a client at such a listener.
+func connectInMemory(t testing.TB, l *inmemory.Listener) *peer {
+	t.Helper()
+	conn, err := l.DialContext(t.Context(), "tcp", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return newPeer(t, "client", conn)
+}
+
+func startProxyOn(t testing.TB, given Sockets, newServer config.Server, adjust func(*proxyRig)) *proxyRig {
+	t.Helper()
 	cfg := &config.Config{
 		State: t.TempDir(),
 		Proxy: config.Proxy{
@@ -210,7 +234,7 @@ func startProxy(t testing.TB, newServer config.Server, adjust func(*proxyRig)) *
 		store: &memoryStore{accounts: map[string]store.Account{}},
 		log:   &syncBuffer{},
 	}
-	srv, err := New(cfg, p.store, p.ferry, zerolog.New(p.log).Level(zerolog.DebugLevel))
+	srv, err := NewOn(given, cfg, p.store, p.ferry, zerolog.New(p.log).Level(zerolog.DebugLevel))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,10 +268,13 @@ func (p *proxyRig) connect(t testing.TB) *peer {
 	return newPeer(t, "client", conn)
 }
 
+// ready is what a client is greeted with at the plain port.
+const ready = "* OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID STARTTLS AUTH=PLAIN] Postferry ready\n"
+
 // greeted is connect behind the greeting.
 func (p *proxyRig) greeted(t testing.TB) *peer {
 	t.Helper()
 	c := p.connect(t)
-	c.hears("* OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID STARTTLS AUTH=PLAIN] Postferry ready\n")
+	c.hears(ready)
 	return c
 }

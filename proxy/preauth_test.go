@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"postferry/config"
@@ -117,20 +118,19 @@ func TestInputBeforeLoginIsBounded(t *testing.T) {
 }
 
 func TestSlowClientsAreSentAway(t *testing.T) {
-	p := startProxy(t, nowhere, func(p *proxyRig) {
-		p.limits.preauth = 100 * time.Millisecond
-		p.limits.handshake = 100 * time.Millisecond
+	synctest.Test(t, func(t *testing.T) {
+		_, imaps, imap := startProxyInMemory(t, nil)
+		silent, c := connectInMemory(t, imaps), connectInMemory(t, imap)
+		c.hears(ready)
+		c.says("a NOO")
+		silent.hearsNothing()
+		time.Sleep(handshakeBound)
+		silent.hearsEnd()
+		c.hearsNothing()
+		time.Sleep(preauthBound - handshakeBound)
+		c.hears("* BYE Too slow to log in\n")
+		c.hearsEnd()
 	})
-	c := p.greeted(t)
-	c.says("a NOO")
-	c.hears("* BYE Too slow to log in\n")
-	c.hearsEnd()
-	conn, err := net.Dial("tcp", p.IMAPSAddr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	newPeer(t, "client", conn).hearsEnd()
 }
 
 func TestStoppingBeforeLogin(t *testing.T) {

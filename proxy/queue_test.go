@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"postferry/config"
@@ -241,17 +242,30 @@ func busy(t *testing.T, p *proxyRig) {
 // TestWaitingDoesNotCountAsSlowness: a client that waited for its turn in vain has its time for
 // logging in afterwards.
 func TestWaitingDoesNotCountAsSlowness(t *testing.T) {
-	p := startProxy(t, nowhere, func(p *proxyRig) {
-		p.cfg.Domains[0].Logins = 1
-		p.limits.preauth, p.limits.login = 400*time.Millisecond, 300*time.Millisecond
+	synctest.Test(t, func(t *testing.T) {
+		p, _, imap := startProxyInMemory(t, func(p *proxyRig) { p.cfg.Domains[0].Logins = 1 })
+		busy(t, p)
+		c := connectInMemory(t, imap)
+		c.hears(ready)
+		c.says("a LOGIN u@example.com pw\n")
+		const wait = "* OK The mail server is busy, please wait\n"
+		for range 2 {
+			time.Sleep(p.limits.reassure)
+			c.hears(wait)
+		}
+		c.hearsNothing()
+		time.Sleep(p.limits.login - 2*p.limits.reassure)
+		c.SetReadDeadline(time.Time{})
+		if next, err := c.r.Peek(1); err == nil && next[0] == '*' { // this was the time for the third one, too
+			c.hears(wait)
+		}
+		c.hears("a NO [UNAVAILABLE] The mail server is busy, try again later\n")
+		time.Sleep(preauthBound / 2)
+		c.says("b NOOP\n")
+		c.hears("b OK Done\n")
+		time.Sleep(preauthBound / 2)
+		c.hears("* BYE Too slow to log in\n")
 	})
-	busy(t, p)
-	c := p.greeted(t)
-	c.says("a LOGIN u@example.com pw\n")
-	c.hears("a NO [UNAVAILABLE] The mail server is busy, try again later\n")
-	pause.For(t.Context(), 150*time.Millisecond)
-	c.says("b NOOP\n")
-	c.hears("b OK Done\n* BYE Too slow to log in\n")
 }
 
 // TestStoppingWhileALoginWaits: a client that waits for its turn is told, and holds nothing up.

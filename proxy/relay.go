@@ -55,7 +55,7 @@ func (s *Server) relay(ctx, kill context.Context, wg *sync.WaitGroup, p *session
 	client := newSide(p.conn)
 	r := &relay{
 		srv: s, in: in, client: client, server: newSide(server),
-		out: outlet{conn: client, patience: s.limits.write, sum: &s.metrics.sent}, flow: newFlow(), ended: make(chan struct{}),
+		out: outlet{conn: client, patience: writeBound, sum: &s.metrics.sent}, flow: newFlow(), ended: make(chan struct{}),
 	}
 	r.begin(p, in.program)
 	ctx, r.kick = context.WithCancelCause(ctx)
@@ -171,7 +171,7 @@ func (r *relay) stop(why error) {
 		r.sayBye()
 		return
 	}
-	late := time.NewTimer(r.srv.limits.drain / 2)
+	late := time.NewTimer(drainBound / 2)
 	defer late.Stop()
 	select {
 	case <-late.C:
@@ -182,7 +182,7 @@ func (r *relay) stop(why error) {
 
 // sayBye says what stop wants to be said.
 func (r *relay) sayBye() (said bool) {
-	r.out.hurry(r.srv.limits.drain / 2)
+	r.out.hurry(drainBound / 2)
 	if said = r.out.bye(*r.ending.Load()); said {
 		r.server.SetReadDeadline(time.Now())
 	}

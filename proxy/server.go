@@ -17,44 +17,41 @@ import (
 	"postferry/upstream/link"
 )
 
-// limits are the bounds of everything a client could hold up or be held up by.
+// These bound what a client could hold up or be held up by.
+const (
+	handshakeBound = 15 * time.Second // a TLS handshake
+	balancerBound  = 5 * time.Second  // the header of a load balancer
+	preauthBound   = time.Minute      // from the connection to the login
+	enrolBound     = 5 * time.Second  // making a new account known
+	treeBound      = 10 * time.Second // bringing the folder tree over
+	writeBound     = 30 * time.Minute // a client that takes no byte for so long is gone
+	drainBound     = 10 * time.Second // all sessions, when the server is stopped
+)
+
+// limits are bounds that tests with real sockets can't wait for.
 type limits struct {
-	handshake time.Duration // a TLS handshake
-	balancer  time.Duration // the header of a load balancer
-	preauth   time.Duration // from the connection to the login
-	look      time.Duration // between two questions to a new server what it offers; 0 for none
-	login     time.Duration // one login: until its turn comes, and all its attempts at the new server
-	reassure  time.Duration // between two words to a client whose login takes long
-	enrol     time.Duration // making a new account known
-	tree      time.Duration // bringing the folder tree over
-	changed   time.Duration // recording a CREATE, DELETE or RENAME
-	refresh   time.Duration // having the new server look at a folder
-	refusal   time.Duration // letting earlier commands finish before a refusal
-	progress  time.Duration // between two INPROGRESS responses
-	write     time.Duration // a client that takes no byte for so long is gone
-	linger    time.Duration // reading on after the last byte was written
-	leaving   time.Duration // the new server's last words after the client left
-	drain     time.Duration // all sessions, when the server is stopped
+	look     time.Duration // between two questions to a new server what it offers; 0 for none
+	login    time.Duration // one login: until its turn comes, and all its attempts at the new server
+	reassure time.Duration // between two words to a client whose login takes long
+	changed  time.Duration // recording a CREATE, DELETE or RENAME
+	refresh  time.Duration // having the new server look at a folder
+	refusal  time.Duration // letting earlier commands finish before a refusal
+	progress time.Duration // between two INPROGRESS responses
+	linger   time.Duration // reading on after the last byte was written
+	leaving  time.Duration // the new server's last words after the client left
 }
 
 func defaultLimits() limits {
 	return limits{
-		handshake: 15 * time.Second,
-		balancer:  5 * time.Second,
-		preauth:   time.Minute,
-		look:      15 * time.Minute,
-		login:     time.Minute, // many clients give up then
-		reassure:  20 * time.Second,
-		enrol:     5 * time.Second,
-		tree:      10 * time.Second,
-		changed:   15 * time.Second, // of a new server that is slow to answer what it was given last
-		refresh:   5 * time.Second,
-		refusal:   30 * time.Second,
-		progress:  2 * time.Second,
-		write:     30 * time.Minute,
-		linger:    2 * time.Second,
-		leaving:   time.Minute,
-		drain:     10 * time.Second,
+		look:     15 * time.Minute,
+		login:    time.Minute, // many clients give up then
+		reassure: 20 * time.Second,
+		changed:  15 * time.Second, // of a new server that is slow to answer what it was given last
+		refresh:  5 * time.Second,
+		refusal:  30 * time.Second,
+		progress: 2 * time.Second,
+		linger:   2 * time.Second,
+		leaving:  time.Minute,
 	}
 }
 
@@ -191,7 +188,7 @@ func (s *Server) Serve(ctx context.Context) {
 	wg.Go(func() { s.certs.Serve(ctx) })
 	<-ctx.Done()
 	s.Close()
-	timer := time.AfterFunc(s.limits.drain, end)
+	timer := time.AfterFunc(drainBound, end)
 	defer timer.Stop()
 	wg.Wait()
 }
@@ -226,7 +223,7 @@ func (s *Server) accept(ctx, kill context.Context, wg *sync.WaitGroup, l net.Lis
 // behindBalancer serves a connection once a load balancer has said where it comes from.
 func (s *Server) behindBalancer(ctx, kill context.Context, wg *sync.WaitGroup, conn net.Conn, implicit bool) {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	client, err := balance(conn, s.limits.balancer)
+	client, err := balance(conn, balancerBound)
 	if !stop() || err != nil {
 		s.log.Info().Err(err).Stringer("remote", conn.RemoteAddr()).Msg("a load balancer does not say where a connection comes from")
 		conn.Close()

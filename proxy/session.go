@@ -74,7 +74,7 @@ func newSession(srv *Server, g *admission.Guest) *session {
 
 // startTLS makes the connection a TLS one.
 func (s *session) startTLS(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, s.srv.limits.handshake)
+	ctx, cancel := context.WithTimeout(ctx, handshakeBound)
 	defer cancel()
 	conn := tls.Server(s.conn, s.srv.tls)
 	if err := conn.HandshakeContext(ctx); err != nil {
@@ -90,7 +90,7 @@ func (s *session) startTLS(ctx context.Context) bool {
 // run speaks with the client until it has logged in or is gone; nil means gone.
 func (s *session) run(ctx context.Context) *entry {
 	conn := s.conn // STARTTLS replaces s.conn by a layer over this one
-	s.deadline = time.Now().Add(s.srv.limits.preauth)
+	s.deadline = time.Now().Add(preauthBound)
 	conn.SetReadDeadline(s.deadline)
 	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Now()) })
 	err := s.reply("* OK [CAPABILITY %s] Postferry ready", s.capabilities())
