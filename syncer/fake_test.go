@@ -14,6 +14,7 @@ import (
 	"postferry/store"
 	"postferry/syncer/message"
 	"postferry/syncer/session"
+	"postferry/upstream"
 	"postferry/upstream/link"
 )
 
@@ -34,9 +35,9 @@ type fakeServer struct {
 	refuse         func(body []byte) error // of APPEND
 	uidplus        bool
 	condstor       bool
-	moves          bool // it has MOVE
-	movesUntold    bool // but doesn't say where messages are then
-	copiesUntold   bool // it does not say where copies are that it was told to make
+	moves          bool                                // it has MOVE
+	movesUntold    bool                                // but doesn't say where messages are then
+	tellCopies     func(upstream.Moved) upstream.Moved // what it says of copies that it was told to make
 	refuseCopy     func() error
 	single         bool     // no MULTIAPPEND: each message of a batch has its own fate
 	first          imap.UID // UIDs that were used before there were folders
@@ -74,7 +75,8 @@ type fakeMessage struct {
 
 func newFakeServer() *fakeServer {
 	return &fakeServer{folders: map[string]*fakeFolder{}, hidden: map[string]*fakeFolder{}, unlisted: map[string]bool{}, uidplus: true, condstor: true, validity: 1000, shown: map[store.Key]string{},
-		fault: func(string) error { return nil }, refuse: func([]byte) error { return nil }, refuseCopy: func() error { return nil }}
+		fault: func(string) error { return nil }, refuse: func([]byte) error { return nil }, refuseCopy: func() error { return nil },
+		tellCopies: func(m upstream.Moved) upstream.Moved { return m }}
 }
 
 // fail asks fault from now on.

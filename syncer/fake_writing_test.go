@@ -120,7 +120,8 @@ func (s *fakeSession) CopyUIDs(_ context.Context, set imap.UIDSet, mailbox strin
 		s.late = append(s.late, l)
 		err = lostError("UID COPY")
 	}
-	told = len(copied.From) > 0 && s.uidplus && !s.fleeting && !s.copiesUntold
+	copied = s.tellCopies(copied)
+	told = len(copied.From) > 0 && s.uidplus && !s.fleeting
 	return copied, told && err == nil, err
 }
 

@@ -1,12 +1,19 @@
 package syncer
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
+
+	"postferry/config"
+	"postferry/store"
+	"postferry/syncer/session"
+	"postferry/upstream"
+	"postferry/upstream/link"
 )
 
 // labelled is Gmail with messages in one to three folders.
@@ -18,12 +25,13 @@ func labelledRig(t *testing.T) *allMailRig {
 	r.arrives(2, "INBOX")
 	r.arrives(3, "Work")
 	r.arrives(4, "INBOX", "Work")
+	r.arrives(6, "INBOX", "Work")
 	r.arrives(5, "Trips", "Work")
 	return r
 }
 
 // labelledEverywhere are the messages of labelledRig.
-var labelledEverywhere = map[string][]int{"INBOX": {1, 2, 4}, "Trips": {1, 5}, "Work": {1, 3, 4, 5}}
+var labelledEverywhere = map[string][]int{"INBOX": {1, 2, 4, 6}, "Trips": {1, 5}, "Work": {1, 3, 4, 6, 5}}
 
 // hasLabelled compares both servers: each message is in each of its folders once, with its flags and date.
 func (r *allMailRig) hasLabelled(folders map[string][]int) {
@@ -59,12 +67,12 @@ func TestLabelledOnce(t *testing.T) {
 		r.pair.old.setFlags(name, mail(1), imap.FlagSeen, "$Label1")
 	}
 	r.start(false)
-	r.pass(9)
-	if bodies, copies := r.pair.old.count("BODY"), r.pair.new.count("COPY"); bodies != 5 || copies != 4 {
-		t.Errorf("%d bodies were downloaded, want 5; %d times COPY, want 4", bodies, copies)
+	r.pass(11)
+	if bodies, copies := r.pair.old.count("BODY"), r.pair.new.count("COPY"); bodies != 6 || copies != 4 {
+		t.Errorf("%d bodies were downloaded, want 6; %d times COPY, want 4", bodies, copies)
 	}
 	r.hasLabelled(labelledEverywhere)
-	if got := r.pair.new.bodies("Work"); !slices.Equal(got, []string{mail(1), mail(3), mail(4), mail(5)}) {
+	if got := r.pair.new.bodies("Work"); !slices.Equal(got, []string{mail(1), mail(3), mail(4), mail(6), mail(5)}) {
 		t.Errorf("the order of Work: %q", got)
 	}
 	r.pass(0)
@@ -83,41 +91,53 @@ func TestLabelledBroughtAgain(t *testing.T) {
 		bodies int
 		inbox  []string // of the new server; nil for all
 	}{
-		"no UIDPLUS":           {change: func(r *allMailRig) { r.pair.new.uidplus = false }, bodies: 9},
-		"UIDs that don't last": {change: func(r *allMailRig) { r.pair.new.fleeting = true }, bodies: 9},
-		"no COPYUID":           {change: func(r *allMailRig) { r.pair.new.copiesUntold = true }, bodies: 5},
-		"full":                 {change: refusesCopy(imap.ResponseCodeOverQuota), bodies: 9},
-		"no such folder":       {change: refusesCopy(imap.ResponseCodeTryCreate), bodies: 9},
-		"another refusal":      {change: refusesCopy(""), bodies: 9},
+		"no UIDPLUS":           {change: func(r *allMailRig) { r.pair.new.uidplus = false }, bodies: 11},
+		"UIDs that don't last": {change: func(r *allMailRig) { r.pair.new.fleeting = true }, bodies: 11},
+		"no COPYUID":           {change: func(r *allMailRig) { saysNothing(r.pair.new) }, bodies: 9},
+		"COPYUID of others": {change: tellsCopies(func(m upstream.Moved) upstream.Moved {
+			for i := range m.To {
+				m.To[i] = 1
+			}
+			return m
+		}), bodies: 7},
+		"COPYUID of some": {change: tellsCopies(func(m upstream.Moved) upstream.Moved {
+			if n := len(m.To); n > 1 {
+				m.From, m.To = m.From[:n-1], m.To[:n-1]
+			}
+			return m
+		}), bodies: 7},
+		"full":            {change: refusesCopy(imap.ResponseCodeOverQuota), bodies: 11},
+		"no such folder":  {change: refusesCopy(imap.ResponseCodeTryCreate), bodies: 11},
+		"another refusal": {change: refusesCopy(""), bodies: 11},
 		"deleted by its user": {before: func(r *allMailRig, step string) {
 			if step == "+EXAMINE" {
 				r.pair.new.dropLocked("INBOX", mail(1))
 			}
-		}, bodies: 6, inbox: []string{mail(2), mail(4)}},
+		}, bodies: 7, inbox: []string{mail(2), mail(4), mail(6)}},
 		"deleted just before": {before: func(r *allMailRig, step string) {
 			if step == "+COPY" {
 				r.pair.new.dropLocked("INBOX", mail(1))
 			}
-		}, bodies: 7, inbox: []string{mail(2), mail(4)}},
+		}, bodies: 8, inbox: []string{mail(2), mail(4), mail(6)}},
 		"marked as deleted": {before: func(r *allMailRig, step string) {
 			for _, m := range r.pair.new.folders["INBOX"].messages {
 				if step == "+EXAMINE" && string(m.body) == mail(1) {
 					m.flags = []imap.Flag{imap.FlagDeleted}
 				}
 			}
-		}, bodies: 6},
+		}, bodies: 7},
 		"another one in its place": {before: func(r *allMailRig, step string) {
 			for _, m := range r.pair.new.folders["INBOX"].messages {
 				if step == "+EXAMINE" && string(m.body) == mail(1) {
 					m.body = []byte(other)
 				}
 			}
-		}, bodies: 6, inbox: []string{other, mail(2), mail(4), mail(1)}},
+		}, bodies: 7, inbox: []string{other, mail(2), mail(4), mail(6), mail(1)}},
 		"numbered anew": {before: func(r *allMailRig, step string) {
 			if f := r.pair.new.folders["INBOX"]; step == "+EXAMINE" {
 				f.validity = 77
 			}
-		}, bodies: 7},
+		}, bodies: 9},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -128,14 +148,14 @@ func TestLabelledBroughtAgain(t *testing.T) {
 			}
 			if tt.before != nil {
 				r.pair.new.fail(func(step string) error {
-					if f := r.pair.new.folders["Trips"]; f != nil && len(r.pair.new.folders["INBOX"].messages) == 3 {
+					if f := r.pair.new.folders["Trips"]; f != nil && len(r.pair.new.folders["INBOX"].messages) == 4 {
 						tt.before(r, step)
 					}
 					return nil
 				})
 			}
 			r.start(false)
-			r.pass(9)
+			r.pass(11)
 			if n := r.pair.old.count("BODY"); n != tt.bodies {
 				t.Errorf("%d bodies were downloaded, want %d", n, tt.bodies)
 			}
@@ -151,6 +171,11 @@ func TestLabelledBroughtAgain(t *testing.T) {
 			}
 		})
 	}
+}
+
+// tellsCopies has the new server say something else of copies.
+func tellsCopies(told func(upstream.Moved) upstream.Moved) func(*allMailRig) {
+	return func(r *allMailRig) { r.pair.new.tellCopies = told }
 }
 
 // refusesCopy has the new server refuse each COPY.
@@ -197,7 +222,7 @@ func TestLabelledFlags(t *testing.T) {
 	r.pair.old.setFlags("Work", mail(4), imap.FlagFlagged)
 	read := false
 	r.pair.new.fail(func(step string) error {
-		if f := r.pair.new.folders["INBOX"]; step == "+EXAMINE" && !read && len(f.messages) == 3 {
+		if f := r.pair.new.folders["INBOX"]; step == "+EXAMINE" && !read && len(f.messages) == 4 {
 			for _, m := range f.messages {
 				m.flags = []imap.Flag{imap.FlagSeen}
 			}
@@ -206,12 +231,60 @@ func TestLabelledFlags(t *testing.T) {
 		return nil
 	})
 	r.start(false)
-	r.pass(9)
-	r.hasLabelled(map[string][]int{"Trips": {1, 5}, "Work": {1, 3, 4, 5}})
-	if n := r.pair.old.count("BODY"); n != 5 || !read {
+	r.pass(11)
+	r.hasLabelled(map[string][]int{"Trips": {1, 5}, "Work": {1, 3, 4, 6, 5}})
+	if n := r.pair.old.count("BODY"); n != 6 || !read {
 		t.Errorf("%d bodies were downloaded", n)
 	}
 	if got := r.pair.new.flags("INBOX", mail(1)); !slices.Equal(got, []imap.Flag{imap.FlagSeen}) {
 		t.Errorf("INBOX: flags %v", got)
 	}
+}
+
+// sameIDs is a server that tells one id of all its messages.
+type sameIDs struct{ gmailSession }
+
+func (s sameIDs) Labels(ctx context.Context, set imap.UIDSet, fn func(upstream.Labelled) error) error {
+	return s.gmailSession.Labels(ctx, set, func(l upstream.Labelled) error {
+		l.ID = 7
+		return fn(l)
+	})
+}
+
+// TestLabelledIDsThatLie: ids are the old server's word; messages that have one id and are different ones are both copied.
+func TestLabelledIDsThatLie(t *testing.T) {
+	r := newGmailRig(t, "")
+	r.dialOld = func(_ context.Context, server config.Server, c store.Credentials, opt link.Options) (session.Source, error) {
+		s, err := r.pair.dial(server, c, opt)
+		return session.IMAPSource{IMAPReader: sameIDs{gmailSession{s, ""}}}, err
+	}
+	r.arrives(1, "INBOX")
+	r.arrives(2, "Work")
+	r.start(false)
+	r.pass(2)
+	r.has("INBOX", 1)
+	r.has("Work", 2)
+	if n := r.pair.new.count("COPY"); n != 0 {
+		t.Errorf("%d times COPY", n)
+	}
+}
+
+// TestLabelledOneAfterTheOther: however long a folder takes, no other one is pulled beside it, where both would download what
+// they have in common.
+func TestLabelledOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	r := labelledRig(t)
+	r.cfg.Sync.OldConnections, r.cfg.Sync.NewConnections = 6, 6
+	r.pair.old.slow(func(op string) time.Duration {
+		if op == "BODIES" {
+			return widenAfter * 3 / 2
+		}
+		return 0
+	})
+	r.start(false)
+	r.pass(11)
+	if n := r.pair.old.count("BODY"); n != 6 {
+		t.Errorf("%d bodies were downloaded, want 6", n)
+	}
+	r.hasLabelled(labelledEverywhere)
 }

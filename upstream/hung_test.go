@@ -125,3 +125,26 @@ func TestOtherStallsClose(t *testing.T) {
 		t.Errorf("%v, kept: %v", err, s.Hung())
 	}
 }
+
+// TestHungInCopy: a server that falls silent in the middle of a COPY may make the copies later.
+func TestHungInCopy(t *testing.T) {
+	t.Parallel()
+	goOn := make(chan struct{})
+	server, _ := silentAppend(t, goOn, true)
+	opt := testOptions(t)
+	opt.Stall = 200 * time.Millisecond
+	s, err := Dial(t.Context(), server, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Login(t.Context(), store.Credentials{Login: "ann", Password: "secret"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, told, err := s.Changer.CopyUIDs(t.Context(), imap.UIDSetNum(1), "Work"); link.ClassOf(err) != link.Lost || told || !s.Hung() {
+		t.Errorf("%v, told: %v, hung: %v", err, told, s.Hung())
+	}
+	close(goOn)
+	if err := s.AwaitEnd(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

@@ -78,6 +78,9 @@ func (w *Writer) copyFrom(ctx context.Context, from job.CopyFrom) (left []job.Co
 	case told && copied.UIDValidity != w.Target.UIDValidity:
 		return nil, fmt.Errorf("%w: the new server has copied messages under UIDVALIDITY %d, the folder had %d", recovery.ErrNewGone, copied.UIDValidity, w.Target.UIDValidity)
 	}
+	if !told {
+		copied = upstream.Moved{}
+	}
 	return left, w.copied(ctx, c, copied)
 }
 
