@@ -121,6 +121,7 @@ type killedRig struct {
 	*rig
 	left    bytes.Buffer // what was committed when it was
 	changed bool         // the old server is
+	more    func()       // changes it as well
 }
 
 // newKillRig has a new mailbox.
@@ -160,6 +161,9 @@ func (r *killedRig) twoPasses(s *steps) {
 			r.changed = true
 			r.pair.old.setFlags("INBOX", mail(1), imap.FlagSeen)
 			r.pair.old.deliver("INBOX", mail(100))
+			if r.more != nil {
+				r.more()
+			}
 		}
 		r.passUntil(ctx, s)
 	}
@@ -195,5 +199,5 @@ func (r *killedRig) reborn(t *testing.T) *killedRig {
 	t.Cleanup(func() { st.Close() })
 	next := *r.rig
 	next.store = st
-	return &killedRig{rig: &next, changed: r.changed}
+	return &killedRig{rig: &next, changed: r.changed, more: r.more}
 }

@@ -89,6 +89,7 @@ func TestLabelledBroughtAgain(t *testing.T) {
 		change func(r *allMailRig)
 		before func(r *allMailRig, step string) // a step of the new server
 		bodies int
+		copies int      // COPYs; 0 for any number
 		inbox  []string // of the new server; nil for all
 	}{
 		"no UIDPLUS":           {change: func(r *allMailRig) { r.pair.new.uidplus = false }, bodies: 11},
@@ -106,9 +107,17 @@ func TestLabelledBroughtAgain(t *testing.T) {
 			}
 			return m
 		}), bodies: 7},
-		"full":            {change: refusesCopy(imap.ResponseCodeOverQuota), bodies: 11},
-		"no such folder":  {change: refusesCopy(imap.ResponseCodeTryCreate), bodies: 11},
-		"another refusal": {change: refusesCopy(""), bodies: 11},
+		"full":            {change: refusesCopy(imap.ResponseCodeOverQuota), bodies: 11, copies: 3},
+		"no such folder":  {change: refusesCopy(imap.ResponseCodeTryCreate), bodies: 11, copies: 3},
+		"another refusal": {change: refusesCopy(""), bodies: 11, copies: 3},
+		"breaks at each": {change: func(r *allMailRig) {
+			r.pair.new.fail(func(step string) error {
+				if step == "+COPY" {
+					return lostError("UID COPY")
+				}
+				return nil
+			})
+		}, bodies: 11, copies: 2},
 		"deleted by its user": {before: func(r *allMailRig, step string) {
 			if step == "+EXAMINE" {
 				r.pair.new.dropLocked("INBOX", mail(1))
@@ -158,6 +167,9 @@ func TestLabelledBroughtAgain(t *testing.T) {
 			r.pass(11)
 			if n := r.pair.old.count("BODY"); n != tt.bodies {
 				t.Errorf("%d bodies were downloaded, want %d", n, tt.bodies)
+			}
+			if n := r.pair.new.count("COPY"); tt.copies > 0 && n != tt.copies {
+				t.Errorf("%d times COPY, want %d", n, tt.copies)
 			}
 			r.sync()
 			r.pass(0)
