@@ -66,6 +66,12 @@ func TestLabelledOnce(t *testing.T) {
 	for _, name := range []string{"INBOX", "Trips", "Work"} {
 		r.pair.old.setFlags(name, mail(1), imap.FlagSeen, "$Label1")
 	}
+	r.pair.new.fail(func(step string) error {
+		if step == "+COPY" && len(r.ledger("Trips").Intents)+len(r.ledger("Work").Intents) == 0 {
+			t.Error("COPY without an intent")
+		}
+		return nil
+	})
 	r.start(false)
 	r.pass(11)
 	if bodies, copies := r.pair.old.count("BODY"), r.pair.new.count("COPY"); bodies != 6 || copies != 4 {
