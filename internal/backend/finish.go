@@ -25,7 +25,7 @@ func NewGuide(cfg *config.Config, st store.Store, log zerolog.Logger, resolvers 
 	if resolvers != nil {
 		finder.Resolvers, finder.Watched = resolvers, resolvers
 	}
-	return &lifecycle.Guide{Config: cfg, Store: st, Finder: finder, Log: log, Now: time.Now, Parting: func(ctx context.Context, d config.Domain) (func(context.Context) int, error) {
+	return &lifecycle.Guide{Config: cfg, Store: st, Finder: finder, Log: log, Parting: func(ctx context.Context, d config.Domain) (func(context.Context) int, error) {
 		return (&tenant.Connector{Consents: st, Log: log}).Parting(ctx, st, d)
 	}}
 }
