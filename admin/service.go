@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
@@ -155,7 +154,7 @@ func (s *shared) makeAccounts(a *Service) {
 func (s *shared) finishing(a *Service) *finishing.Finishing {
 	endings := s.Endings
 	if endings.Guide == nil {
-		endings.Guide = &lifecycle.Guide{Config: s.Config, Store: s.Store, Finder: s.Finder, Log: s.Log, Now: time.Now, Parting: a.Consents.parting}
+		endings.Guide = &lifecycle.Guide{Config: s.Config, Store: s.Store, Finder: s.Finder, Log: s.Log, Parting: a.Consents.parting}
 	}
 	endings.Guide.Told = s.ended
 	return finishing.New(finishing.Options{Endings: endings, Scopes: s.scopes, Chooser: s.chooser, Jobs: s.jobs, Audit: s.audit, Search: a.Servers.search})

@@ -261,7 +261,7 @@ func (g *Guide) tell(ctx context.Context, domain string, ids []store.AccountID) 
 // note writes to the audit log, and to the log, which is kept elsewhere.
 func (g *Guide) note(ctx context.Context, by, action, domain, detail string) error {
 	g.logAudit(by, action, domain, detail)
-	return g.Store.AddAudit(ctx, store.AuditEntry{When: g.Now(), Who: by, Action: action, Domain: domain, Detail: detail})
+	return g.Store.AddAudit(ctx, store.AuditEntry{When: time.Now(), Who: by, Action: action, Domain: domain, Detail: detail})
 }
 
 // logAudit has the log say what the audit log does.

@@ -20,7 +20,6 @@ type Guide struct {
 	Store  Store
 	Finder *discover.Finder
 	Log    zerolog.Logger
-	Now    func() time.Time // time.Now
 	// Told hears of accounts of a domain that were finished, and of those of one that was forgotten;
 	// nil for nobody.
 	Told func(ctx context.Context, domain string, ids []store.AccountID) error
@@ -79,7 +78,7 @@ func (g *Guide) facts(ctx context.Context, domain string, fresh bool) (*stage.Fa
 	if err != nil {
 		return nil, err
 	}
-	f := &stage.Facts{Domain: d.Name, OldHost: d.Old.Host, NewHost: d.New.Host, Now: g.Now(), Quiet: g.Config.Watch.Quiet, Move: move, Names: names}
+	f := &stage.Facts{Domain: d.Name, OldHost: d.Old.Host, NewHost: d.New.Host, Now: time.Now(), Quiet: g.Config.Watch.Quiet, Move: move, Names: names}
 	if d.WayBack {
 		sum, err := g.Store.WayBackOf(ctx, d.Name)
 		if err != nil {
@@ -95,7 +94,7 @@ func (g *Guide) lastNames(domain string) *discover.Names {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	n := g.last[domain]
-	if n == nil || g.Now().Sub(n.At) > 2*g.Config.Watch.Every {
+	if n == nil || time.Since(n.At) > 2*g.Config.Watch.Every {
 		return nil
 	}
 	return n

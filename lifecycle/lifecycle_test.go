@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -20,8 +21,6 @@ import (
 	"postferry/store"
 	"postferry/store/bolt"
 )
-
-var now = time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC)
 
 // world is a guide with a state, and an engine that does what a test says.
 type world struct {
@@ -46,7 +45,7 @@ func newWorld(t *testing.T, logins ...string) *world {
 	old, new := config.Server{Host: "imap.old.example"}, config.Server{Host: "imap.new.example"}
 	cfg.Directory = config.NewDirectory([]config.Domain{{Name: "example.com", Old: old, New: new}})
 	cfg.Directory.Put(config.Domain{Name: "example.net", Old: old, New: new, Stored: true})
-	w := &world{t: t, Store: st, Guide: &Guide{Config: &cfg, Store: st, Log: zerolog.Nop(), Now: func() time.Time { return now },
+	w := &world{t: t, Store: st, Guide: &Guide{Config: &cfg, Store: st, Log: zerolog.Nop(),
 		Finder: &discover.Finder{Watched: []string{}, Bound: time.Second}}}
 	for _, login := range logins {
 		_, domain, _ := strings.Cut(login, "@")
@@ -64,6 +63,7 @@ func (w *world) Pass(ctx context.Context, ids []store.AccountID) error {
 		if w.passed != nil {
 			w.passed(id)
 		}
+		now := time.Now()
 		if err := w.Store.AddPass(ctx, id, store.Pass{Started: now.Add(-time.Minute), Ended: now, Complete: true, Copied: 3}); err != nil {
 			return err
 		}
@@ -76,7 +76,7 @@ func (w *world) Verify(ctx context.Context, ids []store.AccountID, bodies bool) 
 		w.waiting()
 	}
 	for _, id := range ids {
-		if err := w.Store.NoteVerified(ctx, id, store.Verified{When: now, Bodies: bodies, Doubtful: uint64(id % 2)}); err != nil {
+		if err := w.Store.NoteVerified(ctx, id, store.Verified{When: time.Now(), Bodies: bodies, Doubtful: uint64(id % 2)}); err != nil {
 			return err
 		}
 	}
@@ -182,7 +182,7 @@ func TestReportsAreKeptAsCodes(t *testing.T) {
 	}
 	before := `{"accounts":[{"id":2,"login":"b@example.com","grade":"needs_look","why":[{"code":"grade_problem","args":{"problem":"It is odd."},"text":"It is odd."}]}],` +
 		`"verdict":{"code":"names_unknown","args":{},"text":"Where the domain's names lead is not known yet."}}`
-	if _, _, err := w.Store.Finish(t.Context(), []store.AccountID{2}, store.Report{Domain: "example.com", Made: now, By: "root", Text: []byte(before)}); err != nil {
+	if _, _, err := w.Store.Finish(t.Context(), []store.AccountID{2}, store.Report{Domain: "example.com", Made: time.Now(), By: "root", Text: []byte(before)}); err != nil {
 		t.Fatal(err)
 	}
 	got, err = w.Reports(t.Context(), "example.com")
@@ -219,15 +219,17 @@ func TestFinishLeavesWhatNeedsALook(t *testing.T) {
 
 // TestFinishWantsAFreshPass: what was prepared long ago is not finished.
 func TestFinishWantsAFreshPass(t *testing.T) {
-	w := newWorld(t, "a@example.com")
-	if _, err := w.Prepare(t.Context(), w, "example.com", nil, false, nil); err != nil {
-		t.Fatal(err)
-	}
-	w.Now = func() time.Time { return now.Add(Fresh + time.Minute) }
-	r, err := w.Finish(t.Context(), w, "example.com", nil, "root", false)
-	if err != nil || len(r.Accounts) != 0 || len(r.Left) != 1 || r.Left[0].Why[1].Code != "grade_stale" {
-		t.Errorf("%+v, %v", r, err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "a@example.com")
+		if _, err := w.Prepare(t.Context(), w, "example.com", nil, false, nil); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(Fresh + time.Minute)
+		r, err := w.Finish(t.Context(), w, "example.com", nil, "root", false)
+		if err != nil || len(r.Accounts) != 0 || len(r.Left) != 1 || r.Left[0].Why[1].Code != "grade_stale" {
+			t.Errorf("%+v, %v", r, err)
+		}
+	})
 }
 
 // TestFinishInterrupted: whatever ends before the transaction has finished nothing.
@@ -305,19 +307,21 @@ func TestAssessUnknownDomain(t *testing.T) {
 
 // TestAssessedAlike: whoever reads the accounts, a domain is as far, and the draft of its report says the same.
 func TestAssessedAlike(t *testing.T) {
-	w := newWorld(t, "anna@example.com", "ben@example.com", "carl@example.net")
-	want, err := w.Assess(t.Context(), "example.com", false)
-	if err != nil || want.Stage == stage.Preparing {
-		t.Fatalf("%+v, %v", want, err)
-	}
-	accounts, err := w.Store.Overview(t.Context(), "example.com")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err := w.AssessThese(t.Context(), "example.com", accounts); err != nil || !reflect.DeepEqual(got, want) {
-		t.Errorf("%+v, %v\nwant %+v", got, err, want)
-	}
-	if got, err := w.Draft(t.Context(), "example.com", nil); err != nil || !reflect.DeepEqual(got.Verdict, want.Verdict) {
-		t.Errorf("%+v, %v\nwant %+v", got, err, want.Verdict)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "anna@example.com", "ben@example.com", "carl@example.net")
+		want, err := w.Assess(t.Context(), "example.com", false)
+		if err != nil || want.Stage == stage.Preparing {
+			t.Fatalf("%+v, %v", want, err)
+		}
+		accounts, err := w.Store.Overview(t.Context(), "example.com")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := w.AssessThese(t.Context(), "example.com", accounts); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v, %v\nwant %+v", got, err, want)
+		}
+		if got, err := w.Draft(t.Context(), "example.com", nil); err != nil || !reflect.DeepEqual(got.Verdict, want.Verdict) {
+			t.Errorf("%+v, %v\nwant %+v", got, err, want.Verdict)
+		}
+	})
 }

@@ -90,7 +90,7 @@ func (g *Guide) Draft(ctx context.Context, domain string, ids []store.AccountID)
 		return nil, err
 	}
 	f.Gather(all)
-	now := g.Now().UTC()
+	now := time.Now().UTC()
 	r := &Report{Domain: f.Domain, Made: now, Old: f.OldHost, New: f.NewHost, Verdict: stage.Assess(f).Verdict, Accounts: []Account{}}
 	if mx := f.Move.Names.MX; !mx.IsZero() {
 		r.MXMoved = &mx

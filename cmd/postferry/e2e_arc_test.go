@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -18,7 +19,9 @@ import (
 	"postferry/internal/lab"
 	"postferry/internal/lab/browser"
 	"postferry/internal/lab/nameserver"
+	"postferry/lifecycle"
 	"postferry/stage"
+	"postferry/store"
 )
 
 const (
@@ -30,7 +33,8 @@ const (
 	// arcInbox and arcFolder are how many messages each account has in its inbox and in one more folder.
 	arcInbox, arcFolder = 30, 70
 	// arcTTL is for how long resolvers remember what they were told, in seconds, arcQuiet how long nothing
-	// may come to the old server. Neither passes while a state is looked at that it ends: clocks are stopped then.
+	// may come to the old server. Neither passes while a state is looked at that it ends: the resolvers' clock is stopped
+	// then, or the store tells that the old MX is remembered yet.
 	arcTTL   = 2
 	arcQuiet = 2 * time.Second
 	// arcShown is how much of each account goes to the new server before it is looked at how it is copied: more than
@@ -69,10 +73,32 @@ type browserArc struct {
 	old, new  *lab.Faulty // the ways to the servers
 	zone      *nameserver.Zone
 	resolvers [3]*nameserver.Resolver
-	goOn      func()                    // lets the last resolver's time go on
-	held      atomic.Pointer[time.Time] // the time by which domains are assessed; nil for the true one
+	goOn      func()      // lets the last resolver's time go on
+	remembers atomic.Bool // the store tells that the old MX is remembered yet
 	daemon    *pageDaemon
 	b         *browser.Browser
+}
+
+// rememberingStore tells, while remembers says so, that the old MX is remembered for an hour yet.
+type rememberingStore struct {
+	lifecycle.Store
+	remembers *atomic.Bool
+}
+
+func (s rememberingStore) Move(ctx context.Context, domain string) (store.Move, error) {
+	m, err := s.Store.Move(ctx, domain)
+	if s.remembers.Load() {
+		m.Names.Until = time.Now().Add(time.Hour)
+	}
+	return m, err
+}
+
+// NoteNames keeps what that leads to out of the state.
+func (s rememberingStore) NoteNames(ctx context.Context, domain string, n store.NamesSeen) error {
+	if s.remembers.Load() {
+		return nil
+	}
+	return s.Store.NoteNames(ctx, domain, n)
 }
 
 // startBrowserArc starts all there is, and opens the page for the first time.
@@ -118,18 +144,13 @@ here = ["127.0.0.1"]
 `, "imap+insecure://"+a.new.Addr))
 	a.daemon.dns = append(a.daemon.dns, a.resolvers[1].Addr, a.resolvers[2].Addr)
 	a.daemon.change = func(cfg *config.Config) { cfg.Watch.Quiet = arcQuiet }
-	a.daemon.opened = func(d *daemon) { d.backend.Guide.Finder.Dial, d.backend.Guide.Now = a.dialDNS, a.now }
+	a.daemon.opened = func(d *daemon) {
+		g := d.backend.Guide
+		g.Finder.Dial, g.Store = a.dialDNS, rememberingStore{g.Store, &a.remembers}
+	}
 	a.daemon.start()
 	a.b = a.daemon.enter()
 	a.state("empty")
-}
-
-// now is the time by which domains are assessed.
-func (a *browserArc) now() time.Time {
-	if held := a.held.Load(); held != nil {
-		return *held
-	}
-	return time.Now()
 }
 
 // open opens a page of a domain.
@@ -316,13 +337,12 @@ func (a *browserArc) settle() {
 		a.look(arcDomain)
 		return strings.Contains(a.b.Text(), "known at all DNS servers that answer (4 of 4)")
 	})
-	before := time.Now()
-	a.held.Store(&before)
+	a.remembers.Store(true)
 	a.straggler(a.logins[0], 3) // each one makes the wait begin anew
 	a.b.Await("Late mail since the MX moved: 4")
 	a.advised(arcDomain, stage.Settling, "next_wait_quiet", "Wait for late mail until")
 	a.state("settling")
-	a.held.Store(nil)
+	a.remembers.Store(false)
 	eventually(a.t, "it is waited for the accounts to be looked at", func() bool {
 		a.open(arcDomain, "")
 		return strings.Contains(a.b.Text(), "Wait until all accounts have been looked at once more")
