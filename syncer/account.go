@@ -35,7 +35,7 @@ func newAccount(s *shared, id store.AccountID, lead func(of store.AccountID)) *a
 	w := &person{
 		shared: s, store: s.store, id: id, log: s.log,
 		jobs:     jobs.New(),
-		mail:     folders.New(s.store, id, s.clock),
+		mail:     folders.New(s.store, id),
 		standIns: mailbox.StandIns{Store: s.store, Claims: s.claims, Cfg: s.cfg, ID: id},
 	}
 	w.hung.Jobs = &w.jobs.Running

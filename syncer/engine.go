@@ -39,7 +39,7 @@ type Engine struct {
 func New(cfg *config.Config, st Store, log zerolog.Logger) (*Engine, error) {
 	e := &Engine{
 		shared: &shared{
-			cfg: cfg, store: st, memory: semaphore.NewWeighted(cfg.Sync.Memory), bodies: &job.Buffers{}, dial: session.RealDialers(), claims: mailbox.NewMailboxes(), metrics: newMetrics(), quiet: recovery.SettleQuiet, clock: time.Now, log: log,
+			cfg: cfg, store: st, memory: semaphore.NewWeighted(cfg.Sync.Memory), bodies: &job.Buffers{}, dial: session.RealDialers(), claims: mailbox.NewMailboxes(), metrics: newMetrics(), quiet: recovery.SettleQuiet, log: log,
 		},
 		loop:     &loop{calls: make(chan func()), ending: make(chan struct{}), ended: make(chan struct{})},
 		leaders:  &leaders{st},
@@ -116,7 +116,7 @@ func (e *Engine) serve(ctx context.Context, background bool) {
 			return
 		}
 		if background {
-			due.Reset(e.scheduler.startDue(e.shared.clock()))
+			due.Reset(e.scheduler.startDue(time.Now()))
 		}
 	}
 }

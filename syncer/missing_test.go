@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"postferry/internal/lab"
@@ -285,35 +286,35 @@ func TestMissingFolder(t *testing.T) {
 		r.complete(1)
 		r.foundOn("Work", "Projects")
 	})
-	t.Run("looks are counted by the hour", func(t *testing.T) {
-		r := newOddRig(t, lab.OddOptions{}, lab.OddOptions{})
-		now := time.Now()
-		r.clock = func() time.Time { return now }
-		r.start(false)
-		r.complete(oddTotal())
+	inBubble := func(name string, test func(t *testing.T, r *oddRig)) {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newOddRigInMemory(t, lab.OddOptions{}, lab.OddOptions{})
+				r.start(false)
+				r.complete(oddTotal())
+				test(t, r)
+			})
+		})
+	}
+	inBubble("looks are counted by the hour", func(t *testing.T, r *oddRig) {
 		hide(r, "Work")
 		for want := range uint32(3) {
 			r.complete(0)
-			now = now.Add(20 * time.Minute)
+			time.Sleep(20 * time.Minute)
 			r.complete(0)
 			if row := r.folderRow("Work"); row.Missing.Looks != want+1 {
 				t.Errorf("%+v", row.Missing)
 			}
-			now = now.Add(time.Hour)
+			time.Sleep(time.Hour)
 		}
 	})
-	t.Run("numbered anew meanwhile, and found by what it holds", func(t *testing.T) {
-		r := newOddRig(t, lab.OddOptions{}, lab.OddOptions{})
-		now := time.Now()
-		r.clock = func() time.Time { return now }
-		r.start(false)
-		r.complete(oddTotal())
+	inBubble("numbered anew meanwhile, and found by what it holds", func(t *testing.T, r *oddRig) {
 		hide(r, "Work", "Projects")
 		r.complete(0)
 		r.new.Rename("Work", "Projects", true)
 		r.late("Work", 90)
 		hide(r)
-		now = now.Add(time.Hour)
+		time.Sleep(time.Hour)
 		r.complete(1)
 		r.foundOn("Work", "Projects")
 	})

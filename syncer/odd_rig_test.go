@@ -13,6 +13,7 @@ import (
 	"postferry/internal/lab"
 	"postferry/report"
 	"postferry/store"
+	"postferry/syncer/session"
 	"postferry/syncer/verify"
 	"postferry/wire"
 )
@@ -35,10 +36,24 @@ func newOddRig(t *testing.T, old, new lab.OddOptions) *oddRig {
 	return newOddRigWith(t, old, new, oddFolders)
 }
 
+// newOddRigInMemory is for bubbles of synctest: the servers are reached without the network.
+func newOddRigInMemory(t *testing.T, old, new lab.OddOptions) *oddRig {
+	t.Helper()
+	r := fillOddRig(t, lab.OddInMemory(t, "old.example:143", old), lab.OddInMemory(t, "new.example:143", new), oddFolders)
+	real := session.RealDialers()
+	r.dialOld, r.dialNew = through(real.Old, r.old.Dial), through(real.New, r.new.Dial)
+	return r
+}
+
 // newOddRigWith gives the old server so many messages in folders.
 func newOddRigWith(t *testing.T, old, new lab.OddOptions, folders map[string]int) *oddRig {
 	t.Helper()
-	r := &oddRig{rig: newRig(t), old: lab.StartOdd(t, old), new: lab.StartOdd(t, new), folders: slices.Sorted(maps.Keys(folders))}
+	return fillOddRig(t, lab.StartOdd(t, old), lab.StartOdd(t, new), folders)
+}
+
+func fillOddRig(t *testing.T, old, new *lab.Odd, folders map[string]int) *oddRig {
+	t.Helper()
+	r := &oddRig{rig: newRig(t), old: old, new: new, folders: slices.Sorted(maps.Keys(folders))}
 	r.pair = nil
 	r.cfg.Domains[0].Old, r.cfg.Domains[0].New = r.old.Server(), r.new.Server()
 	r.cfg.Sync.Stall = 2 * time.Second

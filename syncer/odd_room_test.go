@@ -2,8 +2,8 @@ package syncer
 
 import (
 	"strings"
-	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"postferry/internal/lab"
@@ -70,40 +70,34 @@ func TestRoomComesBack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newOddRig(t, tt.old, tt.new)
-			var ahead atomic.Int64 // of the time, for the schedule
-			later := func(d time.Duration) {
-				ahead.Store(int64(d))
-				defer ahead.Store(0)
-				for range 2 { // the loop looks at the clock after each call
-					if err := r.engine.loop.do(t.Context(), func() {}); err != nil {
-						t.Fatal(err)
-					}
-				}
-			}
-			r.clock = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
-			r.start(true)
-			full := func() bool {
-				p := r.row().Problem
-				return p != nil && p.Kind == store.OverQuota && r.turn() != nil && !r.busy()
-			}
-			r.eventually("full", full)
-			heard := len(r.new.Heard())
-			later(problem.QuotaRetry / 2)
-			if n := len(r.new.Heard()) - heard; n != 0 || !full() {
-				t.Errorf("while it is paused the new server hears %d commands", n)
-			}
-			later(2 * problem.QuotaRetry)
-			r.eventually("tried again", func() bool { return len(r.new.Heard()) > heard && full() })
-			r.new.Change(func(opt *lab.OddOptions) { opt.Quota, opt.Append = 0, nil })
-			later(2 * problem.QuotaRetry)
-			r.eventually("complete", r.rig.complete)
-			if p := r.row().Problem; p != nil {
-				t.Errorf("problem %+v", p)
-			}
-			r.arrived(nil)
+			synctest.Test(t, func(t *testing.T) { roomComesBack(t, newOddRigInMemory(t, tt.old, tt.new)) })
 		})
 	}
+}
+
+func roomComesBack(t *testing.T, r *oddRig) {
+	r.start(true)
+	full := func() bool {
+		p := r.row().Problem
+		return p != nil && p.Kind == store.OverQuota && r.turn() != nil && !r.busy()
+	}
+	r.eventually("full", full)
+	time.Sleep(10 * time.Minute) // the sessions are idle, and end
+	heard := len(r.new.Heard())
+	time.Sleep(problem.QuotaRetry / 2)
+	if n := len(r.new.Heard()) - heard; n != 0 || !full() {
+		t.Errorf("while it is paused the new server hears %d commands", n)
+	}
+	time.Sleep(problem.QuotaRetry)
+	if len(r.new.Heard()) == heard || !full() {
+		t.Error("it was not tried again")
+	}
+	r.new.Change(func(opt *lab.OddOptions) { opt.Quota, opt.Append = 0, nil })
+	time.Sleep(2 * problem.QuotaRetry)
+	if p := r.row().Problem; p != nil || !r.rig.complete() {
+		t.Errorf("problem %+v", p)
+	}
+	r.arrived(nil)
 }
 
 // TestFullMailboxInWords: a server that says it without a response code.

@@ -1,5 +1,7 @@
 package syncer
 
+import "time"
+
 // looksAgain has the trees looked at once more if a folder turned out not to be where it
 // was, or to be, and tells whether it does.
 func (ps *passes) looksAgain() bool {
@@ -7,7 +9,7 @@ func (ps *passes) looksAgain() bool {
 	if len(p.unclear) == 0 || p.looks == looksMost || p.yielded || p.stopped {
 		return false
 	}
-	wait := p.untilKnown(ps.quiet, ps.clock())
+	wait := p.untilKnown(ps.quiet, time.Now())
 	if wait > 0 && ps.jobs.Contended() {
 		return false // others have better use of the places
 	}

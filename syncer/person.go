@@ -32,9 +32,8 @@ type shared struct {
 	views   leftout.ViewCounts
 	claims  *mailbox.Mailboxes
 	metrics *metrics
-	opened  func() []Opened  // what clients have open; nil for nobody who tells
-	quiet   time.Duration    // settleQuiet, shorter in tests
-	clock   func() time.Time // time.Now, another one in tests of what hangs on how long something took
+	opened  func() []Opened // what clients have open; nil for nobody who tells
+	quiet   time.Duration   // settleQuiet, shorter in tests
 	limits  session.Throttles
 	log     zerolog.Logger
 }

@@ -37,10 +37,22 @@ type pop3Rig struct {
 
 func newPOP3Rig(t *testing.T, odd lab.POP3Oddities, mails ...lab.POP3Mail) *pop3Rig {
 	t.Helper()
+	return startPOP3Rig(t, lab.StartPOP3(t, odd, mails...))
+}
+
+// newPOP3RigInMemory is for bubbles of synctest: the old server is reached without the network.
+func newPOP3RigInMemory(t *testing.T, odd lab.POP3Oddities, mails ...lab.POP3Mail) *pop3Rig {
+	t.Helper()
+	return startPOP3Rig(t, lab.POP3InMemory(t, "old.example:110", odd, mails...))
+}
+
+func startPOP3Rig(t *testing.T, old *lab.POP3Server) *pop3Rig {
+	t.Helper()
 	r := newRig(t)
-	old := lab.StartPOP3(t, odd, mails...)
 	r.cfg.Domains[0].Old = old.Server()
-	r.dialOld = session.DialOld
+	if r.dialOld = session.DialOld; old.Dial != nil {
+		r.dialOld = through(session.DialOld, old.Dial)
+	}
 	r.start(false)
 	return &pop3Rig{r, old}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"postferry/config"
@@ -86,30 +87,27 @@ func TestPOP3Visit(t *testing.T) {
 // and so the first window of the listing more than a session's time.
 func TestPOP3Pause(t *testing.T) {
 	for name, tt := range map[string]struct {
-		tick     time.Duration
+		takes    time.Duration
 		sessions int
 	}{
-		"slow": {time.Second, 2}, "quick": {0, 1},
+		"slow": {1000 * time.Millisecond, 2}, "quick": {0, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newPOP3Rig(t, lab.POP3Oddities{Capabilities: modernPOP3}, popMails(session.ListWindow+100)...)
-			r.stop()
-			r.clock = func() time.Time {
+			synctest.Test(t, func(t *testing.T) {
+				r := newPOP3RigInMemory(t, lab.POP3Oddities{Capabilities: modernPOP3, Takes: tt.takes}, popMails(session.ListWindow+100)...)
+				r.limit = 4 * session.ListWindow * time.Second
+				r.pass(session.ListWindow + 100)
 				verbs, _ := r.old.Commands()
-				return time.Unix(0, 0).Add(time.Duration(len(verbs)) * tt.tick)
-			}
-			r.start(false)
-			r.pass(session.ListWindow + 100)
-			verbs, _ := r.old.Commands()
-			verbs = slices.DeleteFunc(verbs, func(v string) bool { return v != "PASS" })
-			if len(verbs) != tt.sessions {
-				t.Errorf("%d sessions, want %d", len(verbs), tt.sessions)
-			}
-			if n := len(r.pair.new.bodies("INBOX")); n != session.ListWindow+100 {
-				t.Errorf("%d messages", n)
-			}
-			r.harmless()
+				verbs = slices.DeleteFunc(verbs, func(v string) bool { return v != "PASS" })
+				if len(verbs) != tt.sessions {
+					t.Errorf("%d sessions, want %d", len(verbs), tt.sessions)
+				}
+				if n := len(r.pair.new.bodies("INBOX")); n != session.ListWindow+100 {
+					t.Errorf("%d messages", n)
+				}
+				r.harmless()
+			})
 		})
 	}
 }

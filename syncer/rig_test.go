@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"slices"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"postferry/store"
 	"postferry/store/bolt"
 	"postferry/syncer/session"
+	"postferry/upstream/link"
 )
 
 func TestMain(m *testing.M) {
@@ -33,7 +35,7 @@ type rig struct {
 	engine  *Engine
 	account store.Account
 	dialOld session.DialFunc[session.Source] // instead of the pair's
-	clock   func() time.Time                 // instead of the real one
+	dialNew session.DialFunc[session.Target] // likewise
 	opened  func() []Opened                  // what clients have open
 	silent  bool                             // nothing is logged
 	quiet   time.Duration                    // how long a folder rests until it is believed to have stopped growing: 20 ms
@@ -87,6 +89,14 @@ func newRigIn(t *testing.T, dir string) *rig {
 	return r
 }
 
+// through dials over connections of another kind than the system's.
+func through[S session.Session](dial session.DialFunc[S], over func(ctx context.Context, network, addr string) (net.Conn, error)) session.DialFunc[S] {
+	return func(ctx context.Context, server config.Server, c store.Credentials, opt link.Options) (S, error) {
+		opt.Dial = over
+		return dial(ctx, server, c, opt)
+	}
+}
+
 // start runs the engine; it is stopped at the end of the test at the latest.
 func (r *rig) start(background bool) {
 	r.t.Helper()
@@ -104,8 +114,8 @@ func (r *rig) start(background bool) {
 	if r.dialOld != nil {
 		e.shared.dial.Old = r.dialOld
 	}
-	if r.clock != nil {
-		e.shared.clock = r.clock
+	if r.dialNew != nil {
+		e.shared.dial.New = r.dialNew
 	}
 	e.TellOpened(r.opened)
 	e.shared.quiet = cmp.Or(r.quiet, 20*time.Millisecond)

@@ -3,6 +3,7 @@ package syncer
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"postferry/store"
 	"postferry/syncer/folders"
@@ -40,7 +41,7 @@ func (s *visits) ask(mailboxes []string) (filled []<-chan struct{}) {
 // lacksFew tells whether a folder can be filled in a moment. One that has just been looked at,
 // and is not complete for some reason, is not looked at again at once.
 func (s *visits) lacksFew(f *folders.Folder) bool {
-	if !s.jobs.Front.Traits().Folders || !f.Looked.IsZero() && s.clock().Sub(f.Looked) < visitFresh {
+	if !s.jobs.Front.Traits().Folders || !f.Looked.IsZero() && time.Since(f.Looked) < visitFresh {
 		return false
 	}
 	st, listed := s.mail.Trees.Status[f.Old]

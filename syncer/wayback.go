@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"postferry/report/reason"
 	"postferry/store"
@@ -24,7 +25,7 @@ func (b *wayBack) returns(p *passRun) bool {
 
 // tellNoReturn notes that nothing is copied back for an account with a folder that shows all mail.
 func (b *wayBack) tellNoReturn(f *folders.Folder) {
-	why := store.WayBack{Folder: f.ID, Since: b.clock(), Trouble: reason.Of(reason.BackAllMail)}
+	why := store.WayBack{Folder: f.ID, Since: time.Now(), Trouble: reason.Of(reason.BackAllMail)}
 	if err := b.store.Commit(b.jobs.Context, store.Batch{Account: b.id, Folder: f.ID, WayBack: &why}); err != nil && b.jobs.Context.Err() == nil {
 		b.log.Error().Err(err).Msg("it could not be recorded that nothing is copied back for the account")
 	}
@@ -125,7 +126,7 @@ func (b *wayBack) sendBack(p *passRun, l *session.Pair, f *folders.Folder) {
 	p.pulling++
 	yield := make(chan struct{})
 	job := &wayback.Job{Account: b.id, Folder: f.Folder, Pair: l, Store: b.store, Open: !b.movedMX.IsZero(), Quiet: b.quiet, Yield: yield,
-		Clock: b.clock, Log: b.log.With().Str("folder", f.Title).Logger()}
+		Log: b.log.With().Str("folder", f.Title).Logger()}
 	f.Pulling = &folders.Pulling{Yield: sync.OnceFunc(func() { close(yield) })}
 	var err error
 	b.jobs.Start(l, yield, func(ctx context.Context) {

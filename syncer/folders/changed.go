@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"postferry/store"
 	"postferry/syncer/foldertree"
@@ -93,7 +94,7 @@ func (m *State) deleted(row *store.Folder) {
 		return
 	}
 	if row.State != store.FolderMissing {
-		now := m.now().UTC()
+		now := time.Now().UTC()
 		row.State, row.Missing = store.FolderMissing, store.Missing{Since: now, Looks: 1, Last: now}
 		if row.LeftOut = uint64(st.Messages); row.AllMail {
 			row.LeftOut = 0 // see countViews

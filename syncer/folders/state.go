@@ -1,10 +1,9 @@
 package folders
 
 import (
-	"time"
-
 	"postferry/store"
 	"postferry/syncer/treesync"
+	"time"
 )
 
 // State is what is known of a person's mail on both servers.
@@ -12,12 +11,11 @@ type State struct {
 	Rows    records
 	Folders List
 	Trees   Trees
-	now     func() time.Time
 }
 
 // New is one of which nothing is known yet.
-func New(st Store, id store.AccountID, now func() time.Time) *State {
-	return &State{Rows: records{store: st, id: id}, Trees: Trees{account: id}, now: now}
+func New(st Store, id store.AccountID) *State {
+	return &State{Rows: records{store: st, id: id}, Trees: Trees{account: id}}
 }
 
 // Looked takes over what a look has found. What clients have done meanwhile is newer.

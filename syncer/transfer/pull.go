@@ -189,15 +189,12 @@ const (
 	holdWorth = 4 // times what the listing took, at least
 )
 
-// scaled is a time as it is where pulls are in a hurry, as in tests.
-func (p *pull) scaled(d time.Duration) time.Duration { return d / recovery.SettleQuiet * p.Quiet }
-
 // limitSession sets when a session has lasted long enough: long enough, too, for
 // what is done in it to be worth the listing.
 func (p *pull) limitSession() {
 	var until time.Time
 	if p.Selected.Traits.HoldFor > 0 {
-		until = p.Clock().Add(max(p.scaled(p.Selected.Traits.HoldFor), holdWorth*p.listing))
+		until = time.Now().Add(max(p.Selected.Traits.HoldFor, holdWorth*p.listing))
 	}
 	p.StopAt(until)
 }
@@ -205,7 +202,7 @@ func (p *pull) limitSession() {
 // leaveAlone ends the session with the old server for a moment.
 func (p *pull) leaveAlone(ctx context.Context) error {
 	p.Pair.Old.Close(ctx)
-	t := time.NewTimer(p.scaled(leftAlone))
+	t := time.NewTimer(leftAlone)
 	defer t.Stop()
 	select {
 	case <-t.C:

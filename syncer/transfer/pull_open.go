@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 	"golang.org/x/sync/errgroup"
@@ -84,11 +85,11 @@ func (p *pull) openAsUsual(ctx context.Context) (err error) {
 	if p.Old, err = p.Pair.Source(ctx); err != nil {
 		return err
 	}
-	began := p.Clock()
+	began := time.Now()
 	if p.Selected, err = p.Old.Open(ctx, p.Row.Old, session.OpenWith{List: p.openWith(), First: p.Early, Headers: recovery.LastKnown(p.Row.Checkpoint)}); err != nil {
 		return p.Gone(err, ErrOldGone)
 	}
-	p.listing = p.Clock().Sub(began)
+	p.listing = time.Since(began)
 	return nil
 }
 

@@ -67,14 +67,13 @@ type Account struct {
 	Domain     *config.Domain
 	MaxFolders int
 	Quiet      time.Duration
-	Now        func() time.Time
 	Claims     *mailbox.ClaimRequest // of its mailbox
 	Log        zerolog.Logger
 }
 
 // Look runs on a pair, with spot checks besides or without. Its rows are not stored yet.
 func Look(ctx context.Context, of Account, l *session.Pair, known []store.Folder, last LastLook, spot bool) (r Result) {
-	k := &treeLook{of: of, pair: l, known: known, last: last, now: of.Now(), counted: maps.Clone(last.counted), again: !spot}
+	k := &treeLook{of: of, pair: l, known: known, last: last, now: time.Now(), counted: maps.Clone(last.counted), again: !spot}
 	if spot {
 		if k.checks, r.Err = k.chooseSpotChecks(ctx); r.Err != nil {
 			return r

@@ -35,7 +35,6 @@ type Job struct {
 	Open    bool          // mail is copied; else only the baseline is noted
 	Quiet   time.Duration // how long the old folder has to rest until it is believed to have stopped growing
 	Yield   <-chan struct{}
-	Clock   func() time.Time
 	Log     zerolog.Logger
 	Copied  uint64 // how many messages have been
 
@@ -76,7 +75,7 @@ func (j *Job) Run(ctx context.Context) error {
 		return j.stop(ctx, errNewNoUIDs)
 	}
 	if j.way.Since.IsZero() {
-		j.way = store.WayBack{Folder: j.Folder.ID, UIDValidity: j.newSel.UIDValidity, Next: j.newSel.UIDNext, Since: j.Clock()}
+		j.way = store.WayBack{Folder: j.Folder.ID, UIDValidity: j.newSel.UIDValidity, Next: j.newSel.UIDNext, Since: time.Now()}
 		return j.commit(ctx, store.Batch{})
 	}
 	if !j.Open || !j.waiting() {
@@ -155,7 +154,7 @@ const (
 )
 
 func (j *Job) mayTry(r *store.Return) bool {
-	return r.Attempts < refusedMost && j.Clock().Sub(r.Written) > refusedRest
+	return r.Attempts < refusedMost && time.Since(r.Written) > refusedRest
 }
 
 // copy copies what is new.
@@ -199,7 +198,7 @@ func (j *Job) settled(ctx context.Context) error {
 			newest = r.Written
 		}
 	}
-	if newest.IsZero() || j.Clock().Sub(newest) > settleAfter {
+	if newest.IsZero() || time.Since(newest) > settleAfter {
 		return nil
 	}
 	if err := pause.For(ctx, j.Quiet); err != nil {
@@ -275,7 +274,7 @@ func (j *Job) tidy(ctx context.Context) error {
 		case unproved(&r):
 			r.State = store.ReturnProved
 			batch.Returns = append(batch.Returns, r)
-		case r.State == store.ReturnProved && j.Clock().Sub(r.Written) > keepProved:
+		case r.State == store.ReturnProved && time.Since(r.Written) > keepProved:
 			batch.Returned = append(batch.Returned, k)
 		}
 	}

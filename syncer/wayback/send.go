@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -54,7 +55,7 @@ func (j *Job) sendOne(ctx context.Context, c *candidate) (taken bool, err error)
 	key := store.ReturnKey{UIDValidity: j.newSel.UIDValidity, UID: c.UID}
 	was, before := j.returns[key]
 	r := store.Return{Folder: j.Folder.ID, UIDValidity: key.UIDValidity, UID: key.UID, State: store.ReturnSent, Fingerprint: c.fingerprint,
-		Size: clamp(c.Size), Date: c.Date, Written: j.Clock(), Attempts: was.Attempts}
+		Size: clamp(c.Size), Date: c.Date, Written: time.Now(), Attempts: was.Attempts}
 	if before && unproved(&was) {
 		r.State = store.ReturnAgain
 	}
@@ -135,7 +136,7 @@ func (j *Job) proved(ctx context.Context, c *candidate, r store.Return, result u
 	}
 	j.way.Copied++
 	j.way.Octets += uint64(r.Size)
-	j.way.Last = j.Clock()
+	j.way.Last = time.Now()
 	j.advance(c.UID)
 	j.Copied++
 	return j.commit(ctx, batch)

@@ -54,7 +54,6 @@ type Resources struct {
 	Memory  *semaphore.Weighted // octets of bodies in flight
 	Buffers *Buffers            // what bodies are held in
 	Limit   int64               // of memory
-	Clock   func() time.Time    // what sessions are timed by
 }
 
 // Shared is what the pulls of an account share.

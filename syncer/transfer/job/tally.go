@@ -67,7 +67,7 @@ func (s *stopping) Yielded() error {
 		return session.ErrYield
 	default:
 	}
-	if !s.until.IsZero() && s.clock().After(s.until) {
+	if !s.until.IsZero() && time.Now().After(s.until) {
 		return ErrPause
 	}
 	return nil
@@ -79,6 +79,5 @@ func (s *stopping) StopAt(until time.Time) { s.until = until }
 // stopping says when a pull should stop.
 type stopping struct {
 	yield <-chan struct{}
-	clock func() time.Time
 	until time.Time // when a session has lasted long enough; zero for never
 }

@@ -16,7 +16,7 @@ type Work struct {
 // Begins ties together what counts and what is counted.
 func (w *Work) Begins() {
 	w.Tally.job, w.Tally.meter, w.Tally.report, w.Tally.Done = &w.Job, w.Meter, w.Report, w.Counts
-	w.stopping.yield, w.stopping.clock = w.Yield, w.Clock
+	w.stopping.yield = w.Yield
 	w.Progress = &w.Tally
 	w.Recovery = recovery.New(w.Folder)
 }
