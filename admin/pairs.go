@@ -30,6 +30,38 @@ func nameOf(login string) string {
 	return config.FoldLogin(login)
 }
 
+// Pair is an account whose mailboxes have different names.
+type Pair struct {
+	ID       store.AccountID
+	Old, New string // logins
+}
+
+// UnlikePairs are accounts of a domain whose mailboxes have different names, some of them and how many there are, for who looks after
+// everything: with a way back new mail of the one comes into the other.
+func (a *Domains) UnlikePairs(ctx context.Context, who access.Actor, name string) (some []Pair, total int, err error) {
+	d, err := a.scopes.Domain(ctx, who, name)
+	if err != nil || !who.All() {
+		return nil, 0, err
+	}
+	b, err := a.boards.Of(ctx, d.Name)
+	if err != nil {
+		return nil, 0, err
+	}
+	for i := range b.Rows {
+		row := &b.Rows[i]
+		if row.State == store.Finished || nameOf(row.Old.Login) == nameOf(row.New.Login) {
+			continue
+		}
+		if total++; len(some) < maxPairsShown {
+			some = append(some, Pair{row.ID, row.Old.Login, row.New.Login})
+		}
+	}
+	return some, total, nil
+}
+
+// maxPairsShown is how many pairs are shown.
+const maxPairsShown = 20
+
 // pairCheck is lineCheck, and refuses mailboxes that aren't the actor's to pair. A pair that is there may be given again, with
 // other passwords.
 func (a *Accounts) pairCheck(ctx context.Context, who access.Actor, d *config.Domain) func(config.AccountLine) error {

@@ -104,3 +104,28 @@ func (p *page) credentials(id store.AccountID) string {
 	}
 	return fmt.Sprint(a.Old.Login, " ", a.Old.Password.Reveal(), " ", a.New.Login, " ", a.New.Password.Reveal())
 }
+
+// TestUnlikePairs: who looks after everything is shown which accounts have mailboxes of different names before a way back is switched
+// on: whoever looks after the domain may have paired them with passwords that both servers took.
+func TestUnlikePairs(t *testing.T) {
+	p := startPage(t)
+	own, root, c := p.admin("berta", "a.example"), p.admin("root", ""), p.program("a.example")
+	c.want(200, "POST", aDomain+"/accounts", map[string]any{"accounts": []map[string]string{
+		{"login": "same@a.example", "password": "pw"}, {"login": "other@a.example", "password": "pw", "new_login": "Other", "new_password": "pw2"}}}, nil)
+	settings := func(b *caller) string { return b.do("GET", "/d/a.example/settings", nil).text }
+	if text := settings(root); strings.Contains(text, "different names") {
+		t.Errorf("mailboxes of one name: %s", text)
+	}
+	for i := range 22 {
+		c.want(200, "POST", aDomain+"/accounts", map[string]any{"accounts": []map[string]string{
+			{"login": fmt.Sprintf("old%d@a.example", i), "password": "pw", "new_login": fmt.Sprintf("new%d@a.example", i), "new_password": "pw2"}}}, nil)
+	}
+	text := settings(root)
+	shows(t, "the settings", 200, 200, text, "22 accounts have mailboxes of different names", "old0@a.example → new0@a.example", "old19@a.example", "<li>…</li>")
+	if strings.Contains(text, "old20@") || strings.Contains(text, "same@") || strings.Contains(text, "other@") {
+		t.Errorf("more than is meant: %s", text)
+	}
+	if text := settings(own); strings.Contains(text, "different names") {
+		t.Errorf("shown to the domain's administrator: %s", text)
+	}
+}

@@ -18,6 +18,8 @@ type settingsForm struct {
 	CopyViews    bool
 	CopyShared   bool
 	WayBack      bool
+	Pairs        []admin.Pair // some of the accounts whose mailboxes have different names
+	PairsTotal   int
 	Limits       []limitField
 	Told         recipientsForm
 	Hook         webhookForm
@@ -83,6 +85,10 @@ func limitFields(v *visit, d *admin.DomainView, value func(name string) string) 
 
 func (s *serverPages) showSettings(v *visit, d *admin.DomainView, form settingsForm, n *notice) error {
 	form.Domain, form.All = d, v.who.All()
+	var err error
+	if form.Pairs, form.PairsTotal, err = s.domains.UnlikePairs(v.r.Context(), v.who, d.Name); err != nil {
+		return err
+	}
 	return s.frame.showAs(v, statusOf(n), "settings", view{Title: v.T("settings.title"), Crumbs: v.toDomain(d.Name), Notice: n, D: form})
 }
 
