@@ -99,7 +99,7 @@ func TestPagesInABrowser(t *testing.T) {
 	b.Await("forget the passwords")
 	b.Open(p.URL() + "/d/a.example/settings")
 	b.Fill("#url", "https://a-rather-long-name.of-a-host.of-a-department.a.example/postferry?key=hush")
-	b.Press(`form[action$="/webhooks"] button[value="add"]`)
+	b.Press(`form[action$="/webhooks#webhooks"] button`)
 	b.Await("once only")
 	look(t, b, "webhook-added")
 	account := fmt.Sprintf("/d/a.example/a/%d", id)
