@@ -47,6 +47,43 @@ func TestHold(t *testing.T) {
 	r.eventually("complete", func() bool { return have("F") == n && have("F/below") == n && r.complete() })
 }
 
+// TestNothingBeginsWhereItIsHeld: neither a pass nor a client that opens the folder begins a pull there.
+func TestNothingBeginsWhereItIsHeld(t *testing.T) {
+	r := newRig(t)
+	names := []string{"F", "F/below", "other"}
+	for _, name := range names {
+		r.pair.old.add(name)
+	}
+	r.start(false)
+	r.sync()
+	release := r.engine.Hold(t.Context(), r.account.ID, "F")
+	for i, name := range names {
+		r.pair.old.deliver(name, mail(i))
+	}
+	have := func(name string) int { return len(r.pair.new.bodies(name)) }
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		r.sync()
+	}()
+	r.eventually("the other folder is complete", func() bool { return have("other") == 1 })
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	r.engine.Connected(t.Context(), r.account.ID)
+	for _, name := range names {
+		r.engine.Visit(ctx, r.account.ID, name, nil)
+	}
+	r.engine.Disconnected(r.account.ID)
+	if n := have("F") + have("F/below"); n > 0 {
+		t.Errorf("%d messages were copied into folders that are held", n)
+	}
+	release()
+	<-ended
+	if have("F")+have("F/below") != 2 {
+		t.Error("nothing was copied afterwards")
+	}
+}
+
 // TestHoldIsBounded: a server that does not answer keeps no client's command waiting.
 func TestHoldIsBounded(t *testing.T) {
 	r := newRig(t)
