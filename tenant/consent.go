@@ -130,7 +130,9 @@ func (p *provider) lets(way string) bool {
 
 // asking is a context for questions to the provider.
 func (p *provider) asking(ctx context.Context) context.Context {
-	return context.WithValue(ctx, oauth2.HTTPClient, p.keeper.Client(p.server))
+	client := *p.keeper.Client(p.server)
+	client.Transport = patient{client.Transport}
+	return context.WithValue(ctx, oauth2.HTTPClient, &client)
 }
 
 // agreed is what came of an agreement, once that has opened the mailbox.
