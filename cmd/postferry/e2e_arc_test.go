@@ -287,7 +287,7 @@ func (a *browserArc) clients() {
 	a.state("copied")
 	a.tell(true, false, a.resolvers[:]...)
 	a.look(arcDomain)
-	a.advised(arcDomain, stage.ClientsSwitched, "next_mx", "The MX still leads to mx.old.example.")
+	a.advised(arcDomain, stage.ClientsSwitched, "next_mx_name", "The MX still leads to mx.old.example.")
 	a.state("clients-switched")
 }
 
