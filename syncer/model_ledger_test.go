@@ -91,8 +91,15 @@ func (m *model) putLedgerBack(*rapid.T) {
 			m.excuseUpTo(indistinct, body, gone[body])
 		}
 	}
+	copied := total(m.count(m.pair.new))
 	for body, flags := range m.oldFlags() {
-		m.unclear[body] = m.unclear[body] || !slices.Equal(flags, b.flags[body])
+		was, known := b.flags[body]
+		if !known && copied[body] > 0 { // with what flags nothing tells any more
+			was = m.flagsOf(m.pair.new, body)
+		} else if !known {
+			was = flags
+		}
+		m.unclear[body] = m.unclear[body] || !slices.Equal(flags, was)
 	}
 	m.startEngine()
 }
