@@ -23,15 +23,19 @@ func TestInDoubtWhileAllMailIsLookedThrough(t *testing.T) {
 					r.pair.new.uidplus, r.pair.new.fleeting = false, fleeting
 					r.arrives(1, "INBOX")
 					r.arrives(2, "Work")
-					r.arrives(7)
+					archive := []int{8}
+					if !fleeting { // else a pull would ask what is there already, which is refused as well
+						r.arrives(7)
+						archive = []int{7, 8}
+					}
 					r.start(false)
-					r.pass(3)
+					r.pass(uint64(1 + len(archive)))
 					r.arrives(5, "Work")
 					r.arrives(6, "Work")
 					r.arrives(8)
 					free := r.doubt("Work", fate)
 					r.sync()
-					r.has("Archive", 7, 8)
+					r.has("Archive", archive...)
 					free()
 					if archived {
 						r.pair.old.remove("Work", mail(5))
@@ -40,11 +44,11 @@ func TestInDoubtWhileAllMailIsLookedThrough(t *testing.T) {
 					r.pass(0)
 					if archived && fate == "never stored" {
 						r.has("Work", 2, 6)
-						r.has("Archive", 5, 7, 8)
+						r.has("Archive", append(archive, 5)...)
 						return
 					}
 					r.has("Work", 2, 5, 6)
-					r.has("Archive", 7, 8)
+					r.has("Archive", archive...)
 				})
 			}
 		}
