@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -95,10 +96,17 @@ func away(b *testing.B, addr string, rtt time.Duration) string {
 	return lab.DelayLine(b, addr, rtt/2).Addr
 }
 
+// beforeEnv names another postferry binary, an earlier one, that runs in every race as well.
+const beforeEnv = "SPEED_BEFORE"
+
 // race lets contenders run in turn, rounds times. It returns the messages per
 // second and, of those that are processes, the CPU time of each run.
 func (y *yard) race(b *testing.B, contenders ...contender) map[string][]run {
 	b.Helper()
+	before := os.Getenv(beforeEnv)
+	if before != "" {
+		contenders = append(contenders, contender{"before", byPostferry(before)})
+	}
 	runs := map[string][]run{}
 	for range rounds {
 		for _, c := range contenders {
@@ -109,6 +117,9 @@ func (y *yard) race(b *testing.B, contenders ...contender) map[string][]run {
 	}
 	for _, c := range contenders {
 		b.ReportMetric(rate(runs[c.name]), c.name+"-msg/s")
+	}
+	if before != "" {
+		b.ReportMetric(rate(runs["postferry"])/rate(runs["before"]), "times-before")
 	}
 	b.ReportMetric(0, "ns/op") // the time of all of them together says nothing
 	return runs

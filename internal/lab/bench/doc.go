@@ -13,7 +13,8 @@
 //
 //	go test -run '^$' -bench Speed -benchtime 1x -timeout 60m ./internal/lab/bench
 //
-// runs everything and ends with a table; -bench Speed/copy/near runs a part.
+// runs everything and ends with a table; -bench Speed/copy/near runs a part. SPEED_BEFORE=FILE lets
+// another postferry, an earlier one, run in every race, and tells how many times as fast this one is.
 //
 // It holds benchmarks only. A new contender is a function like copyMbsync in
 // mbsync_test.go, a new row one like benchRepeat in rows_test.go.
