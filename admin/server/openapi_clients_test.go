@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -76,6 +77,37 @@ func TestTypeScriptClient(t *testing.T) {
 	got := node(t, dir, []string{"BASE=" + c.url + apiPath, "TOKEN=" + string(c.token)}, "out/client.mjs")
 	const want = "a.example old.a.example no schedule\nanna@a.example waiting without a problem\n404 not_found\n"
 	if got != want {
+		t.Errorf("it prints\n%swant\n%s", got, want)
+	}
+}
+
+// TestGoClient: oapi-codegen makes a client that compiles, and a program that uses it gets from a server what it was promised.
+func TestGoClient(t *testing.T) {
+	p := startPage(t)
+	c, dir := p.program(""), t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "goclient"))); err != nil {
+		t.Fatal(err)
+	}
+	description, err := filepath.Abs(filepath.Join("..", "api", "openapi.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(args ...string) string {
+		cmd := exec.CommandContext(t.Context(), "go", args...)
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off", "BASE="+c.url+apiPath, "TOKEN="+string(c.token), "no_proxy=127.0.0.1")
+		out, err := cmd.Output()
+		if err != nil {
+			var said []byte
+			if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+				said = exit.Stderr
+			}
+			t.Fatalf("go %s: %v\n%s%s", strings.Join(args, " "), err, out, said)
+		}
+		return string(out)
+	}
+	run("tool", "oapi-codegen", "-generate", "types,client", "-package", "main", "-o", "client.go", description)
+	const want = "a.example old.a.example true\nanna@a.example waiting true\n404 not_found\n"
+	if got := run("run", "."); got != want {
 		t.Errorf("it prints\n%swant\n%s", got, want)
 	}
 }
