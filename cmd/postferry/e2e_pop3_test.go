@@ -202,7 +202,7 @@ func TestPOP3HugeMessage(t *testing.T) {
 	if want := int64(len(piece) * huge.Times); len(sizes) != 3 || sizes[1] != want {
 		t.Errorf("sizes are %d, want %d in the middle", sizes, want)
 	}
-	if peak := residentPeak(t, d.cmd.Process.Pid); peak > 110<<20 {
+	if peak := residentPeak(t, d.cmd.Process.Pid); peak > 140<<20 { // 16 MiB of that are what the race detector keeps of memory that is never touched
 		t.Errorf("the daemon took %d MiB of memory", peak>>20)
 	} else {
 		t.Logf("the daemon took %d MiB of memory", peak>>20)
