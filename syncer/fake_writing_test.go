@@ -154,30 +154,18 @@ func (s *fakeSession) UIDPlus() bool { return s.uidplus }
 func (s *fakeSession) Quotas(context.Context, string) ([]upstream.Quota, error) { return nil, nil }
 
 func (s *fakeSession) SendPermanent(_ context.Context, name string) (session.PermanentCall, error) {
-	return &fakePermanent{s: s, name: name}, nil
+	return fakePermanent{s, name}, nil
 }
 
 type fakePermanent struct {
 	s    *fakeSession
 	name string
-	st   *upstream.Status // nil until it is waited for
 }
 
-func (c *fakePermanent) Status() (st upstream.Status, told bool) {
-	if c.st == nil {
-		return st, false
-	}
-	return *c.st, true
-}
-
-func (c *fakePermanent) Wait(context.Context) (*upstream.Selected, error) {
+func (c fakePermanent) Wait(context.Context) (*upstream.Selected, error) {
 	return &upstream.Selected{PermanentFlags: message.SystemFlags, AnyFlag: true}, c.s.step("PERMANENT", func() error {
 		if c.s.folders[c.name] == nil {
 			return refusedError("SELECT", imap.ResponseCodeNonExistent)
-		}
-		if c.st == nil {
-			st := c.s.status(c.s.folders[c.name])
-			c.st = &st
 		}
 		return nil
 	})

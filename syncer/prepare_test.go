@@ -313,7 +313,7 @@ func TestNotEmptyAnyMore(t *testing.T) {
 		r.pair.new.deliver("INBOX", mail(99))
 	})
 	r.pair.new.fail(func(step string) error {
-		if step == "+PERMANENT" { // which tells as well whether the folder is empty still
+		if step == "+STATUS" {
 			late()
 		}
 		return nil

@@ -139,8 +139,6 @@ type command struct {
 	// NO, while something else is awaited; nil for nothing.
 	data dataFunc
 	told statusFunc
-	// exists takes how many messages the folder has that it opens; nil for nothing.
-	exists func(messages uint32)
 }
 
 // compose writes a whole command, without handing it to the connection yet.

@@ -76,12 +76,11 @@ func (c *ReadBackCall) Wait(ctx context.Context) ([]Message, error) {
 // PermanentCall is a SendPermanent on its way.
 type PermanentCall struct {
 	group
-	opened  *opening
-	counted bool // SELECT has told how many messages there are
+	opened *opening
 }
 
 // SendPermanent asks what a folder can keep of flags (PERMANENTFLAGS, which only
-// SELECT tells), and with it what SELECT tells of its messages, and leaves it again. The folder that was open is not any more. Messages
+// SELECT tells) and leaves it again. The folder that was open is not any more. Messages
 // that were \Recent are not afterwards. Other commands may be sent before the answer
 // has come. An error means the connection is lost, unless it is of class Refused.
 func (a *Appender) SendPermanent(ctx context.Context, mailbox string) (*PermanentCall, error) {
@@ -89,7 +88,6 @@ func (a *Appender) SendPermanent(ctx context.Context, mailbox string) (*Permanen
 		return nil, err
 	}
 	o := &opening{conn: a.conn, sel: &Selected{}}
-	c := &PermanentCall{opened: o}
 	take := func(_ uint32, name string) bool {
 		if name == "FLAGS" {
 			o.flags = a.conn.parser.readFlags()
@@ -103,16 +101,12 @@ func (a *Appender) SendPermanent(ctx context.Context, mailbox string) (*Permanen
 		requests = append(requests, request{"EXAMINE", func(e *wire.Encoder) { e.Mailbox(mailbox) }}, request{"CLOSE", nil})
 	}
 	told := func(st *link.Response) {
-		if !o.permanent || !c.cmds[0].done { // what EXAMINE tells comes later and is of no use here
+		if !o.permanent { // what EXAMINE tells comes later and is of no use here
 			o.told(st)
 		}
 	}
-	var err error
-	c.group, err = a.conn.sendTogether(ctx, take, told, requests)
-	if err == nil {
-		c.cmds[0].exists = func(messages uint32) { o.sel.Messages, c.counted = messages, true }
-	}
-	return c, err
+	g, err := a.conn.sendTogether(ctx, take, told, requests)
+	return &PermanentCall{group: g, opened: o}, err
 }
 
 // Wait returns what the folder can keep.
@@ -122,15 +116,6 @@ func (c *PermanentCall) Wait(ctx context.Context) (*Selected, error) {
 		o.sel.PermanentFlags, o.sel.AnyFlag = o.flags, true
 	}
 	return c.opened.sel, err
-}
-
-// Status is what SELECT has told of the folder, once that has been waited for; told tells whether that is all that
-// STATUS would, but for sizes.
-func (c *PermanentCall) Status() (st Status, told bool) {
-	sel, caps := c.opened.sel, &c.conn.caps
-	modSeq := caps.Has(imap.CapCondStore) || caps.Has(imap.CapQResync)
-	told = c.counted && sel.UIDNext != 0 && sel.UIDValidity != 0 && !sel.NotSticky && (sel.HighestModSeq != 0 || !modSeq)
-	return Status{Messages: sel.Messages, UIDNext: sel.UIDNext, UIDValidity: sel.UIDValidity, HighestModSeq: sel.HighestModSeq}, told
 }
 
 // leaveVerb leaves a folder that is open read-only (RFC 3501 section 6.4.2: CLOSE then

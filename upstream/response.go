@@ -166,9 +166,6 @@ func (c *conn) exists(num uint32) {
 	}
 	c.opened.news = c.opened.news || num != c.opened.messages
 	c.opened.messages, c.bounds.most = num, max(c.bounds.most, num)
-	if len(c.underway) > 0 && c.underway[0].exists != nil {
-		c.underway[0].exists(num)
-	}
 }
 
 // vanished notes that messages have gone.

@@ -194,9 +194,6 @@ var transcripts = map[string]func(ctx context.Context, s *Session, say func(stri
 		sel, err := call.Wait(ctx)
 		say("%v %v", sel.PermanentFlags, sel.AnyFlag)
 		sayError(say, err)
-		if st, told := call.Status(); told {
-			say("%d messages, uidvalidity %d, uidnext %d, modseq %d", st.Messages, st.UIDValidity, st.UIDNext, st.HighestModSeq)
-		}
 	},
 	"readback": func(ctx context.Context, s *Session, say func(string, ...any)) {
 		call, err := s.Appender.SendReadBack(ctx, "a", 5, uids(3, 4), uids(7, 8))

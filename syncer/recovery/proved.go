@@ -11,7 +11,6 @@ import (
 	"postferry/syncer/message"
 	"postferry/syncer/session"
 	"postferry/upstream"
-	"postferry/upstream/link"
 )
 
 // Before the first flag is changed of a message, in a pull, its header is looked at: a flag that
@@ -118,24 +117,4 @@ func (f *Folder) AskPermanent(ctx context.Context) (err error) {
 		f.Permanent, err = f.New.SendPermanent(ctx, f.Row.New)
 	}
 	return err
-}
-
-// ToldEmpty learns of a new folder that was empty just before what was told when it was asked what flags it can keep. It
-// returns false if STATUS has to tell.
-func (f *Folder) ToldEmpty(ctx context.Context) (bool, error) {
-	if f.Permanent == nil {
-		return false, nil
-	}
-	if _, err := f.Permanent.Wait(ctx); err != nil {
-		if link.Answered(err) {
-			err = nil
-		}
-		return false, err
-	}
-	st, told := f.Permanent.Status()
-	if !told || st.Messages > 0 {
-		return false, nil
-	}
-	f.Target = st
-	return true, nil
 }

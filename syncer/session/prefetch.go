@@ -108,8 +108,8 @@ type Prefetched struct {
 	Old    Source
 	Opened OpenCall
 	New    Target
-	Asked  PermanentCall // of a folder that was empty; nil if it was not asked for
-	Status StatusCall    // of others, likewise
+	Asked  PermanentCall // nil if it was not asked for
+	Status StatusCall    // likewise
 }
 
 // NextFolder is the folder that comes next on a pair.
@@ -148,9 +148,10 @@ func (l *Pair) GiveUpPrefetched() {
 }
 
 func (p *Prefetched) Ask(ctx context.Context) (err error) {
-	if p.Early > 0 { // it is empty: nothing there is \Recent, and SELECT tells the rest
-		p.Asked, err = p.New.SendPermanent(ctx, p.Folder.New)
-		return err
+	if p.Early > 0 { // it is empty: nothing there is \Recent
+		if p.Asked, err = p.New.SendPermanent(ctx, p.Folder.New); err != nil {
+			return err
+		}
 	}
 	p.Status, err = p.New.SendStatus(ctx, p.Folder.New)
 	return err

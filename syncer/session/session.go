@@ -187,8 +187,6 @@ type StatusCall interface {
 // PermanentCall is a question what flags a folder can keep on its way.
 type PermanentCall interface {
 	Wait(ctx context.Context) (*upstream.Selected, error)
-	// Status is what was told along of the folder, but for sizes, once it has been waited for; false if not all was.
-	Status() (st upstream.Status, told bool)
 }
 
 // ReadBackCall is a look at copies on its way.

@@ -117,9 +117,6 @@ func (p *pull) openNew(ctx context.Context, ready *session.Prefetched) (err erro
 		if err := p.AskPermanent(ctx); err != nil {
 			return p.Gone(err, recovery.ErrNewGone)
 		}
-		if told, err := p.ToldEmpty(ctx); told || err != nil {
-			return err
-		}
 	}
 	return p.LookAtNewAgain(ctx)
 }
@@ -170,9 +167,6 @@ func (p *pull) openPrepared(ctx context.Context, pr *session.Prefetched) (ok boo
 // lookAtPrepared is lookAtNew for a folder that was asked for ahead.
 func (p *pull) lookAtPrepared(ctx context.Context, pr *session.Prefetched) error {
 	p.New, p.Permanent = pr.New, pr.Asked
-	if told, err := p.ToldEmpty(ctx); told || err != nil {
-		return err
-	}
 	if pr.Status == nil {
 		return p.LookAtNew(ctx)
 	}
