@@ -3,12 +3,8 @@ package proxy
 import (
 	"bufio"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -18,7 +14,6 @@ import (
 	"github.com/emersion/go-sasl"
 
 	"postferry/config"
-	"postferry/internal/lab"
 	"postferry/store"
 )
 
@@ -255,123 +250,6 @@ func TestSeparatorOfDomain(t *testing.T) {
 	}
 	if _, _, ok := s.asMaster(claim{login: "anna*boss", secret: "x", mechanism: "XOAUTH2"}); ok {
 		t.Error("a token is no master's")
-	}
-}
-
-// imaplibClient is Python's, which signs in with a token as it is told to.
-const imaplibClient = `
-import imaplib, sys
-host, port, mechanism, user, token = sys.argv[1:]
-m = imaplib.IMAP4(host, int(port), timeout=20)
-if "AUTH=" + mechanism not in m.capabilities:
-    sys.exit("not offered")
-first = {"XOAUTH2": f"user={user}\x01auth=Bearer {token}\x01\x01", "OAUTHBEARER": f"n,a={user},\x01host={host}\x01port={port}\x01auth=Bearer {token}\x01\x01"}[mechanism]
-steps = [first.encode(), b"\x01"]
-m.authenticate(mechanism, lambda challenge: steps.pop(0))
-print(m.status("INBOX", "(MESSAGES)"))
-m.logout()
-`
-
-// TestClientsWithToken: curl and Python's imaplib, which sends no initial response, sign in with a token through the relay
-// at a real Dovecot, by both mechanisms. Another token is refused, and nobody hangs.
-func TestClientsWithToken(t *testing.T) {
-	t.Parallel()
-	introspection := startIntrospection(t, "t0ken", anna)
-	d := lab.StartDovecot(t, lab.DovecotOptions{Users: []lab.User{{Login: anna, Password: "pw"}}, Introspection: introspection})
-	d.Append(anna, "INBOX", lab.Generate(1, 3, 500)...)
-	p := startProxy(t, d.Insecure(), func(p *proxyRig) {
-		p.limits.look = time.Hour
-		p.store.accounts[anna] = store.Account{ID: 7, Domain: "example.com", Login: anna, State: store.Active, New: store.Credentials{Login: anna}}
-	})
-	awaitOffers(t, p)
-	host, port, err := net.SplitHostPort(p.IMAPAddr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, client := range map[string]struct {
-		args    func(mechanism, token string) []string
-		refused string // what it says then, and not after having hung
-	}{
-		"curl": {func(mechanism, token string) []string {
-			return []string{"--silent", "--show-error", "--max-time", "20", "--url", "imap://" + host + ":" + port + "/", "--user", anna,
-				"--oauth2-bearer", token, "--login-options", "AUTH=" + mechanism, "--request", "STATUS INBOX (MESSAGES)"}
-		}, "Login denied"},
-		"python3": {func(mechanism, token string) []string {
-			return []string{"-c", imaplibClient, host, port, mechanism, anna, token}
-		}, "AUTHENTICATIONFAILED"},
-	} {
-		program, err := exec.LookPath(name)
-		if err != nil {
-			t.Fatal(name + " is missing; scripts/test-deps.sh installs it")
-		}
-		for _, mechanism := range []string{"OAUTHBEARER", "XOAUTH2"} {
-			for token, want := range map[string]string{"t0ken": "MESSAGES 3", "other": client.refused} {
-				out, err := exec.CommandContext(t.Context(), program, client.args(mechanism, token)...).CombinedOutput()
-				if !strings.Contains(string(out), want) || (err == nil) != (token == "t0ken") {
-					t.Errorf("%s, %s, %s: %v, %s", name, mechanism, token, err, out)
-				}
-			}
-		}
-	}
-	if strings.Contains(p.log.String(), "t0ken") {
-		t.Error("the token is in the log")
-	}
-}
-
-// mbsyncWithToken is a configuration of mbsync; PassCmd prints a token.
-const mbsyncWithToken = `
-FSync no
-
-IMAPAccount server
-Host 127.0.0.1
-Port %s
-User %s
-PassCmd "printf t0ken"
-SSLType None
-AuthMechs XOAUTH2
-
-IMAPStore far
-Account server
-
-MaildirStore near
-Path %[3]s/
-Inbox %[3]s/INBOX
-
-Channel all
-Far :far:
-Near :near:
-Sync Pull
-SyncState *
-`
-
-// TestMbsyncWithToken: mbsync signs in with what a program prints for a token, through the relay at a real Dovecot.
-func TestMbsyncWithToken(t *testing.T) {
-	t.Parallel()
-	plugin, ok := lab.FindUnpacked(t, "xoauth2", "usr/lib")
-	if !ok {
-		t.Fatal("SASL's plugin for XOAUTH2 is missing; scripts/lab-servers.sh unpacks it")
-	}
-	d := lab.StartDovecot(t, lab.DovecotOptions{Users: []lab.User{{Login: anna, Password: "pw"}}, Introspection: startIntrospection(t, "t0ken", anna)})
-	d.Append(anna, "INBOX", lab.Generate(1, 3, 500)...)
-	p := startProxy(t, d.Insecure(), func(p *proxyRig) {
-		p.limits.look = time.Hour
-		p.store.accounts[anna] = store.Account{ID: 7, Domain: "example.com", Login: anna, State: store.Active, New: store.Credentials{Login: anna}}
-	})
-	awaitOffers(t, p)
-	_, port, err := net.SplitHostPort(p.IMAPAddr().String())
-	dir := t.TempDir()
-	if err := errors.Join(err, os.WriteFile(dir+"/config", fmt.Appendf(nil, mbsyncWithToken, port, anna, dir+"/mail"), 0o600), os.Mkdir(dir+"/mail", 0o700)); err != nil {
-		t.Fatal(err)
-	}
-	mbsync := exec.CommandContext(t.Context(), "mbsync", "-c", dir+"/config", "-a")
-	mbsync.Env = plugin.Env()
-	out, err := mbsync.CombinedOutput()
-	got, _ := filepath.Glob(dir + "/mail/INBOX/*/*") //nolint:errcheck // the pattern is well-formed
-	if err != nil || len(got) != 3 {
-		t.Errorf("%d messages, %v: %s", len(got), err, out)
-	}
-	if strings.Contains(p.log.String(), "t0ken") {
-		t.Error("the token is in the log")
 	}
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Fetches what the tests take from npm's registry into .cache/npm: axe-core, which looks at the accessibility
-# of pages, and what checks openapi.yaml and makes a client of it in TypeScript. npm isn't needed, Node.js is:
+# of pages, what checks openapi.yaml and makes a client of it in TypeScript, and imapflow, a client of IMAP that
+# signs in with tokens. npm isn't needed, Node.js is (18 or newer):
 # scripts/npm/package-lock.json, which npm writes ("npm install --package-lock-only" there), names each
 # package with its SHA-512. The registry is the one npm would ask (npm_config_registry or ~/.npmrc), and the
 # authorities of NODE_EXTRA_CA_CERTS are trusted besides the system's. Does nothing where all of it is there.

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests need besides Go: Dovecot as a real old and new server,
 # mbsync, curl, offlineimap and Python as real clients, Chromium, a C compiler for the race detector,
-# strace, which shows what has reached the disk, Node.js for a client of the API in TypeScript; and
-# fetches some packages for it and the browser (npm.sh), two more servers, and a plugin for mbsync (lab-servers.sh).
+# strace, which shows what has reached the disk, Node.js for clients in JavaScript and TypeScript; and
+# fetches some packages for them and the browser (npm.sh), two more servers, and a plugin for mbsync (lab-servers.sh).
 # On Debian with apt-get, as root or through sudo; nothing is started or
 # enabled. Does nothing where everything is there already.
 set -euo pipefail
