@@ -123,6 +123,14 @@ func announce(by int) func(*lab.OddConn, string) string {
 	}
 }
 
+// standIn delivers what Exchange does in place of a message that it can't convert.
+func standIn(_ *lab.OddConn, response string) string {
+	notice := fmt.Sprintf("MIME-Version: 1.0\r\nFrom: Microsoft Exchange Server\r\nTo: Anna <anna@example.com>\r\nSubject: Retrieval using the IMAP4 protocol failed for the following\r\n"+
+		" message: %d\r\n\r\nThe server couldn't retrieve the following message:\r\n\r\nSubject: \"Canceled: Lunch\"\r\n", oddOne)
+	before, _, _ := strings.Cut(response, "BODY[] {")
+	return fmt.Sprintf("%sBODY[] {%d}\r\n%s)\r\n", before, len(notice), notice)
+}
+
 // oddlyAsked answers for the odd message when it is asked for.
 func oddlyAsked(text string) lab.OddOptions {
 	return lab.OddOptions{Answer: func(c *lab.OddConn) string {
@@ -147,6 +155,7 @@ func TestOddMessages(t *testing.T) {
 			reason: "lists this message but does not deliver it", cause: "no body came"},
 		{name: "NIL for a body", old: oddlyAnswered(func(*lab.OddConn, string) string { return "* 10 FETCH (UID 10 BODY[] NIL)\r\n" }),
 			reason: "lists this message but does not deliver it", cause: "no body came"},
+		{name: "a notice in its place", old: oddlyAnswered(standIn), reason: "delivers a notice in its place", cause: "Retrieval using the IMAP4 protocol failed for the following message: 10"},
 		{name: "NO", old: oddlyAsked("NO it is damaged"), reason: "does not deliver it", cause: "it is damaged"},
 		{name: "NO [UNAVAILABLE]", old: oddlyAsked("NO [UNAVAILABLE] FETCH Server error - Please try again later"),
 			reason: "can't deliver this message at the moment", cause: "try again later", again: true},

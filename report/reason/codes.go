@@ -13,6 +13,7 @@ const (
 	OldBreaks       Code = "reason.old_breaks"        // the connection with the old server breaks at it
 	NewBreaks       Code = "reason.new_breaks"        // the connection with the new server breaks at it
 	NotDelivered    Code = "reason.not_delivered"     // the old server lists it only
+	StandIn         Code = "reason.stand_in"          // the old server delivers a notice in its place
 	NotNowOld       Code = "reason.not_now_old"       // the old server can't deliver it at the moment
 	TooLarge        Code = "reason.too_large"         // it is larger than the new server takes
 	DiffersOld      Code = "reason.differs_old"       // the old server delivers it differently each time

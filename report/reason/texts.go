@@ -38,6 +38,7 @@ var reasonTexts = map[Code]text{
 	OldBreaks:       {format: "The connection with the old server breaks each time it is asked for this message."},
 	NewBreaks:       {format: "The connection with the new server breaks each time it is given this message."},
 	NotDelivered:    {format: "The old server lists this message but does not deliver it."},
+	StandIn:         {format: "The old server can't convert this message and delivers a notice in its place, which is not copied; Outlook may still open it."},
 	NotNowOld:       {format: "The old server can't deliver this message at the moment."},
 	TooLarge:        {format: "The message (%s) is larger than the new server takes (%s).", names: []string{"Size", "Limit"}},
 	DiffersOld:      {format: "The old server delivers this message differently each time it is asked for it."},

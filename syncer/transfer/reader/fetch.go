@@ -10,6 +10,7 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"postferry/report/reason"
 	"postferry/store"
 	"postferry/syncer/message"
 	"postferry/syncer/recovery"
@@ -293,7 +294,8 @@ func (b *bringing) blame(p portion, at imap.UID) {
 	}
 }
 
-// take hands over one body: held in memory if small, as a stream otherwise.
+// take hands over one body: held in memory if small, as a stream otherwise. A notice in place of
+// a message goes to quarantine.
 func (f *fetcher) take(ctx context.Context, m upstream.Message, size int64, body io.Reader) error {
 	if err := f.RateLimits.Message(ctx); err != nil {
 		return err
@@ -312,6 +314,10 @@ func (f *fetcher) take(ctx context.Context, m upstream.Message, size int64, body
 		return err
 	}
 	header := message.Header(out.Body)
+	if said, ok := message.StandIn(header, m.UID); ok {
+		f.GiveBack(out)
+		return f.out.Hand(ctx, job.Quarantined{Quarantined: job.NewQuarantined(out.Key, reason.Of(reason.StandIn), said)})
+	}
 	f.date(out, header)
 	out.Intent = f.intent(out, header, size)
 	return f.out.Hand(ctx, out)
