@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/emersion/go-imap/v2"
+
 	"postferry/internal/lab"
 )
 
@@ -188,4 +190,34 @@ func TestPOP3PutBack(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestPutBackWithNumbersNoted: the new server's UIDs don't last, and a pass that had nothing to copy has noted how a folder was numbered at
+// one opening. The ledger is put back to that, and the new server counts changes anew: what was copied since is recognised.
+func TestPutBackWithNumbersNoted(t *testing.T) {
+	r := newRig(t)
+	r.pair.new.fleeting = true
+	r.pair.new.deliver("INBOX", mail(99))
+	for n := range 3 {
+		r.pair.old.deliver("INBOX", mail(n))
+	}
+	r.start(false)
+	r.copies(3)
+	r.pair.old.setFlags("INBOX", mail(0), imap.FlagSeen)
+	r.copies(0)
+	r.aDayLater()
+	r.copies(0)
+	if cp := r.folderRow("INBOX").Checkpoint; cp.NewUIDValidity == 0 {
+		t.Fatalf("nothing was noted: %+v", cp)
+	}
+	putBack := r.keepLedger("INBOX")
+	r.pair.old.deliver("INBOX", mail(3))
+	r.pair.old.deliver("INBOX", mail(4))
+	r.copies(2)
+	r.stop()
+	putBack()
+	r.pair.new.setModSeq("INBOX", 1)
+	r.start(false)
+	r.copies(0)
+	r.has("INBOX", append(mails(0, 5), mail(99))...)
 }

@@ -79,9 +79,9 @@ func (n *Numbers) knowsNothing() bool {
 
 // placeless tells whether there is mail to copy and the new folder's UIDs don't last, so that neither checkpoint nor lines tell what has come there since:
 // of the messages that no line stands for any may be the copy of one that an earlier state of the ledger does not know. They are taken for newcomers
-// as at a first pull; see AlikeCopies for what their user has moved there.
+// as at a first pull; see AlikeCopies for what their user has moved there. A checkpoint may have noted numbers all the same, as they were at one opening.
 func (n *Numbers) placeless() bool {
-	return n.folder.Row.Checkpoint.NewUIDValidity == 0 && !n.folder.First() && n.folder.Target.Messages > 0 && n.toCopy() &&
+	return !n.folder.First() && n.folder.Target.Messages > 0 && n.toCopy() &&
 		slices.ContainsFunc(n.folder.Ledger.Entries, func(e store.Entry) bool { return e.UID == 0 && e.UIDValidity == 0 })
 }
 
