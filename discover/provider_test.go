@@ -115,6 +115,7 @@ func TestPeculiarities(t *testing.T) {
 		{"mail.example.com", "imap.gmail.com", "note_google note_message_size note_daily_limit", "new_bytes_per_day"},
 		{"outlook.office365.com", "outlook.office365.com", "note_microsoft note_throttling note_message_size", "up to 45 MB"},
 		{"imap.mail.yahoo.com", "mail.example.com", "note_app_password note_window", "10000 messages of a folder at most"},
+		{"imap.aol.com", "mail.example.com", "note_app_password note_window", "AOL shows mail programs 10000 messages of a folder at most"},
 		{"imap.163.com", "mail.example.com", "note_app_password note_switch note_recent", "only the mail of the last 30 days"},
 		{"imap.gmx.net", "mail.example.com", "note_switch", "https://hilfe.gmx.net/pop-imap/einschalten.html"},
 		{"mail.example.com", "mail.example.org", "", ""},
