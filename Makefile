@@ -14,6 +14,8 @@
 #                picture of each state in light and dark, on a desk and on a phone
 # make pictures  the other tests in a browser, with pictures of all pages in .cache/screenshots
 # make select    how long the owner of a large folder waits for its first SELECT, as a table
+# make tokens    5,000 messages copied, and an inbox visited, by tokens that last for 20 s, while all are revoked at
+#                times, the provider is away for a minute and its clock is 10 minutes behind (6 minutes)
 # make relay     the relay beside nginx, HAProxy, Dovecot and a bare one: memory of idle clients, logins, mail
 #                that passes, round trips; and a daemon stopped under many clients
 # make fuzz      every fuzz test for FUZZTIME; make test does those of what a hostile
@@ -37,7 +39,7 @@ SIGNING := ./credential ./tenant ./directory ./internal/demo/clouds ./upstream/l
 BENCH ?= .
 SCALE_ACCOUNTS ?= 10000
 
-.PHONY: test deps lint build round bench speed scale thousand figures arc pictures select relay fuzz corpus model torture
+.PHONY: test deps lint build round bench speed scale thousand figures arc pictures select tokens relay fuzz corpus model torture
 
 # The race detector needs cgo. The packages that take longest begin: none of them is left
 # running alone at the end. Their tests wait for servers, timers and delay lines as much as they
@@ -100,6 +102,10 @@ select: export POSTFERRY_TEST_SELECT ?= 1000,20000,100000,100000:mdbox,500000:md
 select: export TMPDIR = /dev/shm
 select: deps
 	go test ./cmd/postferry -run '^TestFirstSelect$$' -v -count 1 -timeout 60m
+
+tokens: export POSTFERRY_TEST_TOKENS ?= 5000
+tokens: deps
+	go test ./cmd/postferry -run '^TestTokens$$' -v -count 1 -timeout 60m
 
 relay: export POSTFERRY_TEST_IDLE ?= 4000
 relay: export POSTFERRY_TEST_TERM ?= 1000

@@ -248,15 +248,31 @@ func renamed(old string) string {
 // eventually polls until ok.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
+	eventuallyIn(t, what, patience, 20*time.Millisecond, ok)
+}
+
+// eventuallyIn is eventually with a patience of its own, and polls that often.
+func eventuallyIn(t *testing.T, what string, patience, poll time.Duration, ok func() bool) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
+	if !ok() && !repeat(ctx, poll, ok) {
+		t.Fatalf("after %s there is still not %s", patience, what)
+	}
+}
+
+// repeat tries from time to time until it is done; false if the context ends before.
+func repeat(ctx context.Context, every time.Duration, done func() bool) bool {
+	tick := time.NewTicker(every)
 	defer tick.Stop()
-	for !ok() {
+	for {
 		select {
 		case <-ctx.Done():
-			t.Fatalf("after %s there is still not %s", patience, what)
+			return false
 		case <-tick.C:
+			if done() {
+				return true
+			}
 		}
 	}
 }
