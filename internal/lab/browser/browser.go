@@ -103,11 +103,11 @@ func (b *Browser) Open(url string) {
 	b.Run(chromedp.Navigate(url))
 }
 
-// Text is what the page shows.
+// Text is what the page shows. Where another one is just loading in its place, it is that one's.
 func (b *Browser) Text() string {
 	b.tb.Helper()
 	var text string
-	b.Run(chromedp.Evaluate(`document.body.innerText`, &text))
+	b.Run(chromedp.Poll(`document.body && document.readyState !== "loading" && document.body.innerText`, &text, chromedp.WithPollingInterval(20*time.Millisecond)))
 	return text
 }
 
