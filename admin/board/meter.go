@@ -12,7 +12,7 @@ const (
 	// bursts, as many as there are connections for.
 	meterSpan = 20 * time.Second
 	// meterLeast is the shortest time that says something.
-	meterLeast = time.Second
+	meterLeast = 400 * time.Millisecond
 	// meterGap is how long nobody may have looked for what was measured before to count.
 	meterGap = 10 * time.Second
 )

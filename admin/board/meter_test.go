@@ -121,7 +121,7 @@ func TestMeterBeginsAnew(t *testing.T) {
 		known    bool
 		rate     float64
 	}{
-		{0, 1000, false, 0}, {500 * time.Millisecond, 1100, false, 0}, {2 * time.Second, 1200, true, 100},
+		{0, 1000, false, 0}, {300 * time.Millisecond, 1100, false, 0}, {2 * time.Second, 1200, true, 100},
 		{meterGap + 3*time.Second, 9000, false, 0}, {meterGap + 5*time.Second, 9100, true, 50},
 		{meterGap + 6*time.Second, 100, false, 0}, {meterGap + 8*time.Second, 100, false, 0},
 		{meterGap + 9*time.Second, 150, true, 50},
