@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"postferry/internal/lab"
+	"postferry/internal/lab/light"
 )
 
 // idleVariable says how many clients TestIdleClients connects.
@@ -27,7 +28,7 @@ func TestIdleClients(t *testing.T) {
 		}
 	}
 	ca := lab.NewCA(t)
-	server := lab.StartLight(t, lab.LightOptions{CA: ca})
+	server := light.Start(t, light.Options{CA: ca})
 	p := &pair{t: t, ca: ca, newCA: true, oldURL: "imap+insecure://127.0.0.1:1", newURL: server.Server().String(), proxy: fmt.Sprintf("max_connections = %d", 4*n)}
 	d := startDaemon(t, p.config())
 	idle := func(i int) {

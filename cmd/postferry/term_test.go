@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"postferry/internal/lab"
+	"postferry/internal/lab/light"
 )
 
 // termVariable says how many clients TestTermUnderClients connects.
@@ -123,7 +124,7 @@ func TestTermUnderClients(t *testing.T) {
 		}
 	}
 	ca := lab.NewCA(t)
-	server := lab.StartLight(t, lab.LightOptions{CA: ca, Append: 100 * time.Millisecond})
+	server := light.Start(t, light.Options{CA: ca, Append: 100 * time.Millisecond})
 	p := &pair{t: t, ca: ca, newCA: true, oldURL: "imap+insecure://127.0.0.1:1", newURL: server.Server().String(), proxy: fmt.Sprintf("max_connections = %d", 8*n)}
 	d := p.serve()
 	stop := make(chan struct{})

@@ -29,6 +29,7 @@
 //	domain.Old = lab.At(old.Insecure(), broken.Addr)
 //
 // For what no real server does there are package script, which plays a transcript, and Odd, a
-// server in memory whose oddities can be switched on; StartPOP3 is the same for POP3. What tests
-// need besides mail servers is in packages of its own: browser, nameserver and powercut.
+// server in memory whose oddities can be switched on; StartPOP3 is the same for POP3. For very many
+// clients there is package light. What tests need besides mail servers is in packages of its own:
+// browser, nameserver and powercut.
 package lab

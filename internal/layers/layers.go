@@ -17,6 +17,9 @@ const loopback = lab + "/loopback"
 // inMemory is what they are reached by in tests without a network.
 const inMemory = lab + "/inmemory"
 
+// light is a server of it for very many clients.
+const light = lab + "/light"
+
 // inLab says whether a package is a part of the lab.
 func inLab(there string) bool { return there == lab || strings.HasPrefix(there, lab+"/") }
 
@@ -151,6 +154,7 @@ func allowed() map[string][]string {
 		lab:                  {loopback, inMemory, "config"}, // it must stay an independent witness
 		"internal/lab/bench": {lab},
 		lab + "/browser":     {lab},
+		light:                {lab, "config"},
 		lab + "/nameserver":  {loopback},
 		lab + "/powercut":    nil,
 		lab + "/script":      {lab, loopback, "config"},

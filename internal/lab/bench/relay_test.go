@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"postferry/internal/lab"
+	"postferry/internal/lab/light"
 )
 
 // relayClientsEnv names how many clients BenchmarkRelays connects; none leaves idle clients and logins out.
@@ -140,7 +141,7 @@ func (c *relayClient) fetchAll() (total int, err error) {
 			return total, err
 		}
 		if strings.HasPrefix(line, "* ") {
-			n, err := c.r.Discard(len(lab.LightMessage))
+			n, err := c.r.Discard(len(light.Message))
 			total += n
 			if err != nil {
 				return total, err

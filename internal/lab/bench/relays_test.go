@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"postferry/internal/lab"
+	"postferry/internal/lab/light"
 )
 
 // bareEnv makes the test binary a bare relay, see startBare.
@@ -39,7 +40,7 @@ type relayed struct {
 
 // relayServers are what a relay stands in front of, and what it shows its clients.
 type relayServers struct {
-	tls, plain *lab.Light
+	tls, plain *light.Server
 	pem        string // certificate and key in one file
 	cert, key  string
 }
@@ -48,7 +49,7 @@ func startRelayServers(b *testing.B) *relayServers {
 	b.Helper()
 	ca, dir := lab.NewCA(b), b.TempDir()
 	s := &relayServers{
-		tls: lab.StartLight(b, lab.LightOptions{CA: ca}), plain: lab.StartLight(b, lab.LightOptions{}),
+		tls: light.Start(b, light.Options{CA: ca}), plain: light.Start(b, light.Options{}),
 		pem: filepath.Join(dir, "both.pem"), cert: filepath.Join(dir, "cert.pem"), key: filepath.Join(dir, "key.pem"),
 	}
 	lab.WritePair(b, ca.Issue(b), s.cert, s.key)

@@ -1,4 +1,4 @@
-package lab
+package light
 
 import (
 	"bufio"
@@ -15,15 +15,16 @@ import (
 	"time"
 
 	"postferry/config"
+	"postferry/internal/lab"
 )
 
-// LightMessage is what a Light server delivers for each message that is fetched.
-var LightMessage = "Subject: light\r\n\r\n" + strings.Repeat("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcd\r\n", 1024)
+// Message is what a Server delivers for each message that is fetched.
+var Message = "Subject: light\r\n\r\n" + strings.Repeat("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcd\r\n", 1024)
 
-// Light is a server for very many clients at once. It lets everybody in, has one message as often
+// Server is a server for very many clients at once. It lets everybody in, has one message as often
 // as it is asked for, and counts what is appended. For all else it says OK.
-type Light struct {
-	ca   *CA
+type Server struct {
+	ca   *lab.CA
 	l    net.Listener
 	wg   sync.WaitGroup
 	take time.Duration // an APPEND takes so long
@@ -33,14 +34,14 @@ type Light struct {
 	appended map[string]int
 }
 
-// LightOptions are how a Light server behaves.
-type LightOptions struct {
-	CA     *CA           // whose certificate it shows; nil for a server without TLS
+// Options are how a Server behaves.
+type Options struct {
+	CA     *lab.CA       // whose certificate it shows; nil for a server without TLS
 	Append time.Duration // an APPEND takes so long
 }
 
-// StartLight starts a server in this process.
-func StartLight(t testing.TB, o LightOptions) *Light {
+// Start starts a server in this process.
+func Start(t testing.TB, o Options) *Server {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -49,14 +50,14 @@ func StartLight(t testing.TB, o LightOptions) *Light {
 	if o.CA != nil {
 		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{o.CA.Issue(t)}})
 	}
-	s := &Light{ca: o.CA, l: l, take: o.Append, conns: map[net.Conn]struct{}{}, appended: map[string]int{}}
+	s := &Server{ca: o.CA, l: l, take: o.Append, conns: map[net.Conn]struct{}{}, appended: map[string]int{}}
 	s.wg.Go(s.accept)
 	t.Cleanup(s.stop)
 	return s
 }
 
-// Server is where it is.
-func (s *Light) Server() config.Server {
+// Server describes where it is.
+func (s *Server) Server() config.Server {
 	addr := s.l.Addr().(*net.TCPAddr)
 	to := config.Server{Security: config.Insecure, Host: addr.IP.String(), Port: addr.Port}
 	if s.ca != nil {
@@ -66,13 +67,13 @@ func (s *Light) Server() config.Server {
 }
 
 // Appended is how many times each message was appended.
-func (s *Light) Appended() map[string]int {
+func (s *Server) Appended() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return maps.Clone(s.appended)
 }
 
-func (s *Light) accept() {
+func (s *Server) accept() {
 	for {
 		conn, err := s.l.Accept()
 		if err != nil {
@@ -91,7 +92,7 @@ func (s *Light) accept() {
 	}
 }
 
-func (s *Light) stop() {
+func (s *Server) stop() {
 	s.l.Close()
 	s.mu.Lock()
 	for conn := range s.conns {
@@ -101,19 +102,19 @@ func (s *Light) stop() {
 	s.wg.Wait()
 }
 
-const lightCapabilities = "IMAP4rev1 IDLE LITERAL+ SASL-IR AUTH=PLAIN ID"
+const capabilities = "IMAP4rev1 IDLE LITERAL+ SASL-IR AUTH=PLAIN ID"
 
-// lightClient is a connection with a Light server.
-type lightClient struct {
-	*Light
+// client is a connection with a Server.
+type client struct {
+	*Server
 	r *bufio.Reader
 	w *bufio.Writer
 }
 
 // serve answers until the client is gone.
-func (s *Light) serve(conn net.Conn) {
-	c := &lightClient{Light: s, r: bufio.NewReaderSize(conn, 4096), w: bufio.NewWriterSize(conn, 4096)}
-	fmt.Fprintf(c.w, "* OK [CAPABILITY %s] ready\r\n", lightCapabilities)
+func (s *Server) serve(conn net.Conn) {
+	c := &client{Server: s, r: bufio.NewReaderSize(conn, 4096), w: bufio.NewWriterSize(conn, 4096)}
+	fmt.Fprintf(c.w, "* OK [CAPABILITY %s] ready\r\n", capabilities)
 	for c.w.Flush() == nil {
 		line, err := c.command()
 		if err != nil || !c.answer(line) {
@@ -123,13 +124,13 @@ func (s *Light) serve(conn net.Conn) {
 }
 
 // line reads a line.
-func (c *lightClient) line() (string, error) {
+func (c *client) line() (string, error) {
 	line, err := c.r.ReadString('\n')
 	return strings.TrimRight(line, "\r\n"), err
 }
 
 // command reads a command with its literals, but for the message of an APPEND.
-func (c *lightClient) command() (string, error) {
+func (c *client) command() (string, error) {
 	line, err := c.line()
 	for err == nil && !strings.Contains(strings.ToUpper(line), " APPEND ") {
 		lit := literalAtEnd.FindStringSubmatch(line)
@@ -142,7 +143,7 @@ func (c *lightClient) command() (string, error) {
 }
 
 // literal reads the literal that a line announces, and what follows it.
-func (c *lightClient) literal(lit []string, line string) (string, error) {
+func (c *client) literal(lit []string, line string) (string, error) {
 	if lit[2] == "" {
 		fmt.Fprint(c.w, "+ go on\r\n")
 		if err := c.w.Flush(); err != nil {
@@ -159,12 +160,12 @@ func (c *lightClient) literal(lit []string, line string) (string, error) {
 }
 
 // answer answers a command; false if the client wants to go.
-func (c *lightClient) answer(line string) bool {
+func (c *client) answer(line string) bool {
 	tag, rest, _ := strings.Cut(line, " ")
 	verb, arguments, _ := strings.Cut(rest, " ")
 	switch strings.ToUpper(verb) {
 	case "CAPABILITY":
-		fmt.Fprintf(c.w, "* CAPABILITY %s\r\n", lightCapabilities)
+		fmt.Fprintf(c.w, "* CAPABILITY %s\r\n", capabilities)
 	case "ID":
 		fmt.Fprint(c.w, "* ID NIL\r\n")
 	case "SELECT", "EXAMINE":
@@ -189,7 +190,7 @@ func (c *lightClient) answer(line string) bool {
 }
 
 // idle waits for DONE.
-func (c *lightClient) idle() bool {
+func (c *client) idle() bool {
 	fmt.Fprint(c.w, "+ idling\r\n")
 	if c.w.Flush() != nil {
 		return false
@@ -199,13 +200,13 @@ func (c *lightClient) idle() bool {
 }
 
 // fetch sends the message for FETCH 1:n.
-func (c *lightClient) fetch(arguments string) {
+func (c *client) fetch(arguments string) {
 	set, _, _ := strings.Cut(arguments, " ")
 	_, last, _ := strings.Cut(set, ":")
 	n, _ := strconv.Atoi(last)
 	for i := range max(n, 1) {
-		fmt.Fprintf(c.w, "* %d FETCH (BODY[] {%d}\r\n", i+1, len(LightMessage))
-		io.WriteString(c.w, LightMessage)
+		fmt.Fprintf(c.w, "* %d FETCH (BODY[] {%d}\r\n", i+1, len(Message))
+		io.WriteString(c.w, Message)
 		io.WriteString(c.w, ")\r\n")
 	}
 }
@@ -213,7 +214,7 @@ func (c *lightClient) fetch(arguments string) {
 var literalAtEnd = regexp.MustCompile(`\{(\d+)(\+?)\}$`)
 
 // append takes a message.
-func (c *lightClient) append(line string) bool {
+func (c *client) append(line string) bool {
 	lit := literalAtEnd.FindStringSubmatch(line)
 	if lit == nil {
 		return false
