@@ -1,0 +1,111 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestSelectIsHeldForItsVisit(t *testing.T) {
+	release := make(chan struct{})
+	g := newRig(t, func(g *rig, _ *entry) {
+		g.srv.limits.progress = 20 * time.Millisecond
+		g.ferry.visit = func(ctx context.Context, _ string, progress func(done, total int)) {
+			progress(3, 10)
+			select {
+			case <-release:
+			case <-ctx.Done():
+			}
+		}
+	})
+	g.client.says("a1 NOOP\na2 SELECT \"Sent \\\"x\\\"\" (CONDSTORE)\na3 NOOP\n")
+	g.server.hears("a1 NOOP\n")
+	g.server.says("* 1 FETCH (BODY[] {4}\nab")
+	g.client.hears("* 1 FETCH (BODY[] {4}\nab")
+	g.client.hearsNothing() // nothing is said in the middle of a response
+	g.server.says("cd)\na1 OK done\n")
+	g.client.hears("cd)\na1 OK done\n")
+	g.client.hears("* OK [INPROGRESS (\"a2\" 3 10)] The folder is being filled\n")
+	g.server.hearsNothing()
+	close(release)
+	g.server.hears("a2 SELECT \"Sent \\\"x\\\"\" (CONDSTORE)\na3 NOOP\n")
+	if got := g.ferry.noted(); !slices.Contains(got, `visit 7 "Sent \"x\""`) {
+		t.Errorf("calls: %q", got)
+	}
+}
+
+func TestVisitInTheMiddleOfAResponse(t *testing.T) {
+	g := newRig(t, func(g *rig, _ *entry) {
+		g.srv.limits.progress = 20 * time.Millisecond
+		g.ferry.visit = func(ctx context.Context, _ string, _ func(done, total int)) { <-ctx.Done() }
+	})
+	g.server.says("* 1 FETCH (BODY[] {4}\nab")
+	g.client.hears("* 1 FETCH (BODY[] {4}\nab")
+	g.client.says("] EXAMINE x\n")
+	g.client.hearsNothing()
+	g.server.says("cd)\n* 2 EXISTS\n")
+	g.client.hears("cd)\n* OK [INPROGRESS (NIL NIL NIL)] The folder is being filled\n")
+}
+
+func TestVisitIsBounded(t *testing.T) {
+	g := newRig(t, func(g *rig, _ *entry) {
+		g.srv.cfg.Proxy.VisitWait = 50 * time.Millisecond
+		g.ferry.visit = func(ctx context.Context, _ string, _ func(done, total int)) { <-ctx.Done() }
+	})
+	g.client.says("a1 SELECT x\n")
+	g.server.hears("a1 SELECT x\n")
+}
+
+func TestVisitEndsWithTheClient(t *testing.T) {
+	g := newRig(t, func(g *rig, _ *entry) {
+		g.ferry.visit = func(ctx context.Context, _ string, _ func(done, total int)) { <-ctx.Done() }
+	})
+	g.client.says("a1 SELECT x\na2 NOOP\n")
+	closeWrite(g.client.Conn)
+	g.server.hears("a1 SELECT x\na2 NOOP\n")
+	g.server.hearsEnd()
+	g.server.says("a1 OK x\na2 OK x\n")
+	g.server.Close()
+	g.client.hears("a1 OK x\na2 OK x\n")
+	g.client.hearsEnd()
+	g.ends(t)
+}
+
+func TestSelectWithLiteral(t *testing.T) {
+	g := newRig(t, nil)
+	g.client.says("a1 SELECT {3}\n")
+	g.server.hears("a1 SELECT {3}\n")
+	g.server.says("+ go\n")
+	g.client.hears("+ go\n")
+	g.client.says("foo (QRESYNC (1 2))\n")
+	g.server.hears("foo (QRESYNC (1 2))\n")
+	g.server.says("a1 OK x\n")
+	g.client.hears("a1 OK x\n")
+	g.client.says("a2 EXAMINE {5+}\ninBoX\n")
+	g.server.hears("a2 EXAMINE {5+}\ninBoX\n")
+	if got := g.ferry.noted(); !slices.Equal(got, []string{`visit 7 "foo"`, `visit 7 "INBOX"`}) {
+		t.Errorf("calls: %q", got)
+	}
+}
+
+func TestInProgress(t *testing.T) {
+	tests := []struct {
+		tag         string
+		done, total int64
+		want        string
+	}{
+		{"a1", 0, 0, `("a1" NIL NIL)`},
+		{"a1", 3, 10, `("a1" 3 10)`},
+		{"a1", 12, 10, `("a1" 9 10)`},
+		{"a]", 3, 10, `(NIL 3 10)`},
+		{`a"`, -1, 10, `(NIL 0 10)`},
+	}
+	for _, tt := range tests {
+		want := fmt.Sprintf("* OK [INPROGRESS %s] The folder is being filled\r\n", tt.want)
+		if got := inProgress(tt.tag, tt.done, tt.total); got != want {
+			t.Errorf("%q %d %d: %q", tt.tag, tt.done, tt.total, got)
+		}
+	}
+}
