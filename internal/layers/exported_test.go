@@ -64,27 +64,17 @@ func TestExportedForTheProgram(t *testing.T) {
 func moduleFiles(t *testing.T) (files []goFile) {
 	t.Helper()
 	root := os.DirFS("../..")
-	err := fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() && name != "." && (strings.ContainsAny(d.Name()[:1], "._") || d.Name() == "testdata") {
-			return fs.SkipDir
-		}
-		if path.Ext(name) != ".go" {
-			return nil
-		}
+	forGoFiles(t, root, func(name string) {
 		src, err := fs.ReadFile(root, name)
 		if err != nil {
-			return err
+			t.Fatal(err)
 		}
 		f, err := parser.ParseFile(token.NewFileSet(), name, src, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
 		files = append(files, goFile{dir: path.Dir(name), pkg: f.Name.Name, test: strings.HasSuffix(name, "_test.go"), ast: f})
-		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	return files
 }
 
