@@ -118,6 +118,8 @@ func (f *Facts) verified() Condition {
 	switch {
 	case f.Accounts == 0:
 		return condition(LatelyVerified, Open, say(codeNoAccounts))
+	case f.Done == f.Accounts:
+		return condition(LatelyVerified, Met, say(codeVerifiedEnded))
 	case f.Damaged > 0:
 		return condition(LatelyVerified, Open, say(codeDamaged, args...))
 	case f.Unverified > 0:

@@ -77,7 +77,7 @@ func TestRestored(t *testing.T) {
 		`{"code":"grade_quarantined","args":{"messages":3},"text":"as it was said then: 3"}`: {Code: codeGradeQuarantined, Args: map[string]any{"messages": uint64(3)},
 			Text: "messages that one of the servers refuses: 3"},
 		`{"code":"unverified","args":{"unverified":1,"accounts":2,"within":86400},"text":"x"}`: {Code: codeUnverified, Args: map[string]any{"unverified": uint64(1), "accounts": uint64(2), "within": Span(86400)},
-			Text: "1 of 2 accounts were not verified after their last mail had come, within the last 24 hours."},
+			Text: "Accounts still to be verified (after their last mail, and within the last 24 hours): 1 of 2."},
 		`{"code":"of_another_version","args":{"n":1.5},"text":"As it was."}`: {Code: "of_another_version", Args: map[string]any{"n": 1.5}, Text: "As it was."},
 		`{"code":"of_another_version","args":{}}`:                            {Code: "of_another_version", Args: map[string]any{}, Text: "of_another_version"},
 	} {

@@ -40,6 +40,7 @@ const (
 	codeDamaged        Code = "damaged"
 	codeUnverified     Code = "unverified"
 	codeVerified       Code = "verified"
+	codeVerifiedEnded  Code = "verified_ended"
 	codeLate           Code = "late"
 	codeLateUnknown    Code = "late_unknown"
 	codeWayBackReady   Code = "way_back_ready"
@@ -126,8 +127,10 @@ var sentences = map[Code]string{
 	codeSettling:      `The old MX may have been in use until {since}; late mail is waited for until {until}, {wait} after that.`,
 
 	codeDamaged:    `The last verification found damage in {damaged} of {accounts} accounts.`,
-	codeUnverified: `{unverified} of {accounts} accounts were not verified after their last mail had come, within the last {within}.`,
+	codeUnverified: `Accounts still to be verified (after their last mail, and within the last {within}): {unverified} of {accounts}.`,
 	codeVerified:   `All accounts ({accounts}) were verified since {since}, without damage that was not approved.`,
+
+	codeVerifiedEnded: `Nothing is left to be verified: the report says how each account has come over.`,
 
 	codeLate:        `Late mail since the MX moved: {messages}, the last at {last}, brought by {servers}.`,
 	codeLateUnknown: `Late mail since the MX moved: {messages}, the last at {last}.`,

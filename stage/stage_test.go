@@ -68,6 +68,15 @@ func TestWayBack(t *testing.T) {
 	}
 }
 
+// TestVerifiedAtTheEnd: of a domain that is finished it isn't said how many accounts were verified since when, as no account is left.
+func TestVerifiedAtTheEnd(t *testing.T) {
+	f := settled()
+	f.Gather(each(accounts(3), func(o *store.Overview) { o.State = store.Finished }))
+	if c := f.verified(); c.State != Met || c.Why.Text != "Nothing is left to be verified: the report says how each account has come over." {
+		t.Errorf("%+v", c)
+	}
+}
+
 // TestAssess goes along the whole move.
 func TestAssess(t *testing.T) {
 	waiting := func(o *store.Overview) { o.State, o.Summary = store.Waiting, store.Summary{} }

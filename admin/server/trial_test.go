@@ -40,11 +40,11 @@ func TestServersAreTried(t *testing.T) {
 		{"typed in beside one that was found", []string{"old", "imaps://found.example ", "host", "mail.a.example", "do", "save"}, nil, "imaps://mail.a.example "},
 		{"a test saves nothing", []string{"host", "mail.a.example", "do", "test", "new", "imaps://nowhere.a.example"},
 			[]string{"Can be used.", "Can&#39;t be used like this.", "Test connection", "Nothing has been saved"}, ""},
-		{"nobody there", []string{"host", "nowhere.a.example", "do", "save"}, []string{"Can&#39;t be used like this.", "Use them all the same"}, ""},
+		{"nobody there", []string{"host", "nowhere.a.example", "do", "save"}, []string{"Can&#39;t be used like this.", "Use them anyway"}, ""},
 		{"all the same", []string{"host", "nowhere.a.example", "do", "anyway"}, nil, "imaps://nowhere.a.example "},
 		{"another name", []string{"host", "other.a.example", "do", "save"}, []string{`name="pin_old"`, "Certificate for", "mail.a.example"}, ""},
 		{"pinned", []string{"host", "other.a.example", "do", "save", "pin_old", onePin}, []string{`name="pin_old"`}, ""}, // not its certificate
-		{"swapped", []string{"host", "mail.a.example", "do", "save"}, []string{"perhaps old and new server are mixed up", "Use them all the same"}, ""},
+		{"swapped", []string{"host", "mail.a.example", "do", "save"}, []string{"perhaps old and new server are mixed up", "Use them anyway"}, ""},
 		{"one server", []string{"host", "mail.a.example", "do", "anyway", "new", "imaps://other.a.example"}, []string{"one and the same"}, ""},
 	} {
 		domain := strings.ReplaceAll(tt.name, " ", "-") + ".example"
