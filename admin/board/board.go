@@ -224,8 +224,7 @@ func (a *boardReader) read(ctx context.Context, domain string) (*Board, error) {
 		b.Totals.add(&rows[i], l)
 		b.Totals.Messages += expected.of(&rows[i], l)
 	}
-	rest := expected.rest()
-	b.Totals.Messages, b.Totals.Estimated = b.Totals.Messages+rest, rest > 0
+	expected.complete(&b.Totals)
 	return b, nil
 }
 

@@ -74,6 +74,7 @@ type expectation struct {
 	unknown int                        // accounts of which nothing is known
 	known   int                        // accounts of which it is
 	sum     uint64                     // of the messages of these
+	waiting uint64                     // what the check counted of those that are not begun
 }
 
 // of is how many messages an account is expected to have of which the old server has told
@@ -81,6 +82,9 @@ type expectation struct {
 func (e *expectation) of(o *store.Overview, l *report.Live) uint64 {
 	begun := !o.Summary.LastPass.IsZero() || o.Summary.Messages > 0
 	switch s := report.StateOf(o, l); {
+	case s == report.StateWaiting && !begun && o.Alias == 0:
+		e.waiting += e.counted[o.ID]
+		return 0
 	case s != report.StateQueued && s != report.StateRunning && !begun, o.Alias != 0:
 		return 0
 	case begun:
@@ -96,6 +100,16 @@ func (e *expectation) of(o *store.Overview, l *report.Live) uint64 {
 	e.known++
 	e.sum += n
 	return n - min(n, report.ProgressOf(o, l).Messages)
+}
+
+// complete adds to sums what is expected. What a check counted of accounts that are not begun is the whole of a domain
+// as long as none is: later it would keep those that are from ever being done.
+func (e *expectation) complete(t *Totals) {
+	rest := e.rest()
+	t.Messages, t.Estimated = t.Messages+rest, rest > 0
+	if t.Waiting == t.Accounts {
+		t.Messages += e.waiting
+	}
 }
 
 // rest is what accounts are reckoned to have of which nothing is known.

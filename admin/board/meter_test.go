@@ -87,8 +87,7 @@ func sumsOf(n int, as func(*store.Overview) *report.Live, counted map[store.Acco
 		t.add(&o, l)
 		t.Messages += e.of(&o, l)
 	}
-	rest := e.rest()
-	t.Messages, t.Estimated = t.Messages+rest, rest > 0
+	e.complete(&t)
 	return t
 }
 
@@ -108,6 +107,21 @@ func TestExpectationWithoutCheck(t *testing.T) {
 	}
 	if nothing := sumsOf(10, func(*store.Overview) *report.Live { return nil }, nil); nothing.Messages != 0 || nothing.Estimated {
 		t.Errorf("%+v", nothing)
+	}
+}
+
+// What a check counted is shown before anything is begun, and not any more of the others once a part of the accounts is.
+func TestCheckedIsShownBeforeTheBeginning(t *testing.T) {
+	for begun, want := range map[int]uint64{0: 3 * 40, 2: 2 * 40} {
+		total := sumsOf(3, func(o *store.Overview) *report.Live {
+			if int(o.ID) >= begun {
+				o.State = store.Waiting
+			}
+			return nil
+		}, map[store.AccountID]uint64{0: 40, 1: 40, 2: 40})
+		if total.Messages != want || total.Estimated {
+			t.Errorf("%d begun: %d messages, want %d; estimated %v", begun, total.Messages, want, total.Estimated)
+		}
 	}
 }
 
