@@ -100,7 +100,8 @@ func (l *Local) Consent(ctx context.Context, q control.SignInQuery, ask func(ten
 	if err != nil {
 		return summed(err)
 	}
-	err = l.Store.PutConsent(context.WithoutCancel(ctx), agreed) // the provider gives it out once
+	ctx = context.WithoutCancel(ctx) // the provider gives it out once
+	err = l.Store.PutConsent(ctx, agreed)
 	if errors.Is(err, store.ErrEnded) {
 		return summed(l.connector().GiveBack(ctx, server, agreed))
 	}
