@@ -71,10 +71,12 @@ func (c *Config) Recipients() (all []*Recipient) {
 	added := map[key]*Recipient{}
 	for _, d := range c.AllDomains() {
 		for _, r := range d.Recipients {
-			k := key{asciifold.Lower(strings.Join(r.To, " ")), r.Language}
-			switch {
-			case r.Webhook != "":
+			if r.Webhook != "" {
 				all = append(all, &r)
+				continue
+			}
+			k := key{asciifold.Lower(r.To[0]), r.Language}
+			switch {
 			case c.Notify.SMTP.Host == "":
 			case c.Notify.tells(r.To[0], d.Name):
 			case added[k] == nil:
@@ -282,7 +284,7 @@ func CheckWebhookSecret(s secret.Text) error {
 	return nil
 }
 
-// ParseWebhook reads where messages are posted to: https, or http on this machine. What is wrong messages are posted to: https, or http on this machine. What is wrong
+// ParseWebhook reads where messages are posted to: https, or http on this machine. What is wrong
 // is said without repeating the URL, which may hold a secret.
 func ParseWebhook(s string) (secret.Text, error) {
 	if s == "" {
