@@ -143,7 +143,7 @@ func (c *Connector) agreed(ctx context.Context, p *provider, mailbox string, ask
 	agreed := store.Consent{Mailbox: store.Mailbox{Domain: p.in.Domain, Side: store.Side(p.in.Side), Login: mailbox},
 		Issuer: p.in.Issuer, ClientID: p.in.ClientID, Refresh: store.Secret(token.RefreshToken), Granted: time.Now(), Asked: asked}
 	if _, err := look(ctx, p.server, link.SignIn{Login: mailbox, Secret: store.Secret(token.AccessToken), Token: true}, c); err != nil {
-		c.giveBack(ctx, p, agreed)
+		c.giveBack(ctx, p.server, agreed)
 		return store.Consent{}, &ConsentError{Reason: NotOpened, Host: p.server.Host, Mailbox: mailbox, Cause: err.Error(), err: err}
 	}
 	return agreed, nil
@@ -151,20 +151,16 @@ func (c *Connector) agreed(ctx context.Context, p *provider, mailbox string, ask
 
 // GiveBack has the provider forget an agreement that can't be kept, and says so.
 func (c *Connector) GiveBack(ctx context.Context, server config.Server, agreed store.Consent) error {
-	bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), givingBack)
-	defer cancel()
-	if _, err := c.Revoke(bound, server, agreed); err != nil {
-		c.Log.Warn().Err(err).Str("account", agreed.Login).Msg("the provider can't be told that an agreement is not used")
-	}
+	c.giveBack(ctx, server, agreed)
 	return &ConsentError{Reason: Ended, Host: server.Host, Mailbox: agreed.Login, err: store.ErrEnded}
 }
 
 // giveBack has the provider forget an agreement that is of no use, also if that is because nobody waits any more.
-func (c *Connector) giveBack(ctx context.Context, p *provider, agreed store.Consent) {
+func (c *Connector) giveBack(ctx context.Context, server config.Server, agreed store.Consent) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), givingBack)
 	defer cancel()
-	if _, err := p.keeper.Revoke(ctx, p.server, agreed); err != nil {
-		c.Log.Warn().Err(err).Str("provider", p.host).Msg("the provider can't be told that an agreement is not used")
+	if _, err := c.Revoke(ctx, server, agreed); err != nil {
+		c.Log.Warn().Err(err).Str("provider", hostOf(agreed.Issuer)).Str("account", agreed.Login).Msg("the provider can't be told that an agreement is not used")
 	}
 }
 
