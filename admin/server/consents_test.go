@@ -44,15 +44,7 @@ func (p *page) mailServer(check func(token, login string) error, mail int) *serv
 // putDomain sets a domain up with the servers at two addresses.
 func (p *page) putDomain(domain, old, fresh string) {
 	p.t.Helper()
-	d := store.Domain{Name: domain, Old: old, New: fresh, OldSetBy: store.SetByAll, Created: time.Now()}
-	known, err := admin.DomainOf(d)
-	if err == nil {
-		err = p.store.PutDomain(p.t.Context(), d)
-	}
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	p.directory.Put(known)
+	p.keepDomain(store.Domain{Name: domain, Old: old, New: fresh, OldSetBy: store.SetByAll, Created: time.Now()})
 }
 
 // agreeing makes the people of a domain agree each for themselves at a server of one side, at a provider that is

@@ -95,6 +95,19 @@ func newPage(t *testing.T, wire *inmemory.Listener, change ...func(*Options)) *p
 	return p
 }
 
+// keepDomain keeps a domain, and has everybody know it.
+func (p *page) keepDomain(d store.Domain) {
+	p.t.Helper()
+	known, err := admin.DomainOf(d)
+	if err == nil {
+		err = p.store.PutDomain(p.t.Context(), d)
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.directory.Put(known)
+}
+
 // serve starts the server on the page's state, and stops it when the test ends.
 func (p *page) serve(change ...func(*Options)) {
 	p.t.Helper()

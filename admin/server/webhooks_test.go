@@ -40,18 +40,10 @@ func (p *page) addWebhook(domain string, w store.Webhook) {
 		p.t.Fatal(err)
 	}
 	for _, d := range all {
-		if d.Name != domain {
-			continue
+		if d.Name == domain {
+			d.Webhooks = append(d.Webhooks, w)
+			p.keepDomain(d)
 		}
-		d.Webhooks = append(d.Webhooks, w)
-		known, err := admin.DomainOf(d)
-		if err == nil {
-			err = p.store.PutDomain(p.t.Context(), d)
-		}
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		p.directory.Put(known)
 	}
 }
 
