@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -130,7 +131,20 @@ func (a *Tenants) PutSignIn(ctx context.Context, who access.Actor, domain string
 	}
 	a.directory.PutSignIn(d.Name, string(side), &config.SignIn{Method: in.Method, Domain: d.Name, Side: string(side), Login: s.Login, Separator: s.Separator,
 		Tenant: s.Tenant, ClientID: s.ClientID, Issuer: s.Issuer, Scope: s.Scope, Secret: s.Secret})
+	if err := a.unlearnEnded(context.WithoutCancel(ctx), d.Name, side); err != nil {
+		return err
+	}
 	return a.signInChanged(ctx, who, d.Name, "put_sign_in"+suffixOf(side), string(s.Method))
+}
+
+// unlearnEnded makes it unknown how Postferry signs in at a server if the store doesn't have it: it may have ended between being kept
+// and becoming known.
+func (a *Tenants) unlearnEnded(ctx context.Context, domain string, side store.Side) error {
+	kept, err := a.store.SignIns(ctx)
+	if err == nil && !slices.ContainsFunc(kept, func(s store.SignIn) bool { return s.Domain == domain && s.Side == side }) {
+		a.directory.PutSignIn(domain, string(side), nil)
+	}
+	return err
 }
 
 // suffixOf tells the actions at the two servers apart in the audit log.

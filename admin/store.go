@@ -67,6 +67,7 @@ type tenantStore interface {
 	ConsentMark() store.ConsentMark
 	DeleteSignIn(ctx context.Context, domain string, side store.Side) error
 	PutSignIn(ctx context.Context, s store.SignIn) error
+	SignIns(ctx context.Context) ([]store.SignIn, error)
 }
 
 // consentStore keeps what people agree to, and knows whose mailboxes are which.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 	"sync"
 	"testing"
@@ -124,4 +125,49 @@ func codesEntered(c *caller, domain string, people []string, provider *clouds.Op
 		}
 	}
 	return func() {}
+}
+
+// putting is a store in which something happens whenever a way to sign in has just been kept.
+type putting struct {
+	admin.Store
+	kept func()
+}
+
+func (s *putting) PutSignIn(ctx context.Context, in store.SignIn) error {
+	err := s.Store.PutSignIn(ctx, in)
+	s.kept()
+	return err
+}
+
+// TestEndedWhileItIsPut: how to sign in is being put when it ends in that instant, in whatever way. It is known afterwards if it is
+// kept, and only then; also if the domain is set up again.
+func TestEndedWhileItIsPut(t *testing.T) {
+	var st *putting
+	p := startPage(t, func(opt *Options) {
+		st = &putting{Store: opt.Store}
+		opt.Store = st
+	})
+	c := p.admin("anna", "")
+	const domain = "c.example"
+	for name, end := range endings(p, c, domain) {
+		if name == "signed in otherwise" {
+			continue
+		}
+		p.putDomain(domain, "imaps://old.example", "imaps://new.example")
+		p.put(domain, "anna@"+domain)
+		struck := false
+		st.kept = func() {
+			struck = true
+			end()
+		}
+		_ = p.app.Tenants.PutSignIn(t.Context(), access.CommandLine(), domain, store.OldSide,
+			admin.SignInInput{Method: config.Master, Login: "boss", Secret: "of the boss", Separator: "*"}) // a domain that is gone is told of
+		p.putDomain(domain, "imaps://old.example", "imaps://new.example")
+		kept, err := p.store.SignIns(t.Context())
+		d, _ := p.directory.DomainNamed(domain)
+		if want := name == "removed"; err != nil || !struck || len(kept) > 0 != want || d.Old.SignIn != nil != want {
+			t.Errorf("%s: %d kept, known: %v, %v", name, len(kept), d.Old.SignIn != nil, err)
+		}
+		c.want(204, "POST", "/api/v1/domains/"+domain+"/forget", nil, nil)
+	}
 }
