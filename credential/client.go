@@ -23,9 +23,10 @@ func newClient(outside bool) *http.Client {
 	if outside {
 		dialer.ControlContext, proxy = onlyOutside, nil
 	}
+	transport := &http.Transport{Proxy: proxy, DialContext: dialer.DialContext, ForceAttemptHTTP2: true, DisableKeepAlives: true, TLSHandshakeTimeout: 10 * time.Second}
 	return &http.Client{
 		Timeout:       askBound,
-		Transport:     &http.Transport{Proxy: proxy, DialContext: dialer.DialContext, ForceAttemptHTTP2: true, DisableKeepAlives: true, TLSHandshakeTimeout: 10 * time.Second},
+		Transport:     wholeLives{transport},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
