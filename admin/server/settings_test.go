@@ -40,7 +40,7 @@ func TestSettings(t *testing.T) {
 		"folders": map[string]any{"skip": []string{"Backup", "Lists/*"}, "rename": map[string]string{"Gesendet": "Sent"}, "copy_views": true},
 		"limits":  map[string]any{"messages_per_second": 20, "connections": 2, "old_bytes_per_day": 2_500_000_000}}, nil)
 	got := root.do("GET", "/d/a.example/settings", nil)
-	shows(t, "the settings", got.StatusCode, 200, got.text, "Backup\nLists/*", "Gesendet =&gt; Sent", `value="20"`, `value="2500"`, "Folders and limits", "post@a.example (", "hook.example (")
+	shows(t, "the settings", got.StatusCode, 200, got.text, "Backup\nLists/*", "Gesendet =&gt; Sent", `value="20"`, `value="2500"`, "<h1>Settings</h1>", "post@a.example (", "hook.example (")
 	if strings.Contains(got.text, "other@b.example") || strings.Contains(got.text, "example/secret") {
 		t.Error("it shows who is told of another domain, or a webhook's address")
 	}
