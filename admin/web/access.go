@@ -70,7 +70,7 @@ func (s *accessPages) showAccess(v *visit, x accessView, n *notice) error {
 	if x.Tokens, err = s.access.Tokens(v.r.Context(), v.who); err != nil {
 		return err
 	}
-	return s.frame.showAs(v, statusOf(n), "access", view{Title: v.T("access.title"), Notice: n, D: x})
+	return s.frame.showAs(v, statusOf(n), "access", view{Title: v.T("access.title"), Path: "/access", Notice: n, D: x})
 }
 
 // after shows the page again if a form was refused, or says what it has done.

@@ -82,7 +82,7 @@ func (s *accountPages) showNewAccounts(v *visit, people []person, n *notice) err
 	for i := range people {
 		people[i].Number = i + 1
 	}
-	return s.frame.showAs(v, statusOf(n), "new_accounts", view{Title: v.T("new_accounts.title"), Crumbs: v.toDomain(d.Name), Notice: n,
+	return s.frame.showAs(v, statusOf(n), "new_accounts", view{Title: v.T("new_accounts.title"), Path: domainPath(d.Name, "accounts", "new"), Crumbs: v.toDomain(d.Name), Notice: n,
 		D: accountsForm{Domain: d, People: people, Max: v.W.Number(config.MaxAccounts), All: v.who.All()}})
 }
 
@@ -272,7 +272,7 @@ func (s *accountPages) showAccountPage(v *visit, n *notice) error {
 	if err != nil && request.RefusalOf(err).Kind != access.KindNotFound {
 		return err
 	}
-	return s.frame.showAs(v, statusOf(n), "account", view{Title: detail.Login, Crumbs: v.toDomain(d.Name), Notice: n,
+	return s.frame.showAs(v, statusOf(n), "account", view{Title: detail.Login, Path: domainPath(d.Name, "a", v.r.PathValue("account")), Crumbs: v.toDomain(d.Name), Notice: n,
 		Stream: domainPath(d.Name, "live") + "?account=" + strconv.FormatUint(uint64(id), 10),
 		D: accountPageView{AccountDetail: detail, Domain: d.Name, POP3: d.Old.Protocol == "pop3", Row: row{v.W, d.Name, &detail.Account},
 			Quarantine: refused, Checked: checked}})

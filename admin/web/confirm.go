@@ -32,7 +32,7 @@ func fieldsOf(form url.Values) (fields []formField) {
 // ask shows a question, which leads back to the form's address with sure set.
 func (s *frame) ask(v *visit, q question) error {
 	q.Action, q.Fields = v.r.URL.Path, fieldsOf(v.r.PostForm)
-	return s.show(v, "confirm", view{Title: q.Title, Narrow: true, Crumbs: v.toDomain(v.domain()), D: q})
+	return s.show(v, "confirm", view{Title: q.Title, Narrow: true, Path: q.Back, Crumbs: v.toDomain(v.domain()), D: q})
 }
 
 // sure asks before all accounts are stopped, and before any are removed. It reports that it has asked.

@@ -112,7 +112,7 @@ func (s *connectPages) showConnect(v *visit, form connectForm, n *notice) error 
 	if len(form.In.Values) == 0 || form.Kind != in.Method {
 		form.In.Values = tenant.Values(&config.SignIn{Method: form.Kind, ClientID: form.In.ClientID})
 	}
-	return s.frame.showAs(v, statusOf(n), "connect", view{Title: v.T("connect.title", "Domain", in.Domain), Heading: v.T("connect.heading"), Crumbs: v.toDomain(in.Domain), Notice: n, D: form})
+	return s.frame.showAs(v, statusOf(n), "connect", view{Title: v.T("connect.title", "Domain", in.Domain), Heading: v.T("connect.heading"), Path: sidePath(in.Domain, "connect", in.Side) + "&kind=" + string(form.Kind), Crumbs: v.toDomain(in.Domain), Notice: n, D: form})
 }
 
 // kindOf is what is being connected: what was chosen, is set, or the server belongs to.
@@ -281,7 +281,7 @@ func (s *connectPages) showMailboxes(v *visit, form mailboxesForm, query admin.M
 	}
 	form.List, form.Shown = list, list.Moves[:min(len(list.Moves), shownMailboxes)]
 	form.Left = len(list.Moves) - len(list.Known)
-	return s.frame.showAs(v, statusOf(n), "mailboxes", view{Title: v.T("mailboxes.title", "Domain", form.Domain), Heading: v.T("mailboxes.heading"), Crumbs: v.toDomain(form.Domain), Notice: n, D: form})
+	return s.frame.showAs(v, statusOf(n), "mailboxes", view{Title: v.T("mailboxes.title", "Domain", form.Domain), Heading: v.T("mailboxes.heading"), Path: domainPath(form.Domain, "mailboxes"), Crumbs: v.toDomain(form.Domain), Notice: n, D: form})
 }
 
 // formMailboxes makes accounts of mailboxes: of those that were ticked, or of all that were found.

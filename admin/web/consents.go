@@ -86,7 +86,7 @@ func (s *connectPages) showConsents(v *visit, domain string, side store.Side, n 
 	if q.Page*q.PerPage < list.Found {
 		form.Pager.Next = at(q.Page + 1)
 	}
-	return s.frame.showAs(v, statusOf(n), "consents", view{Title: v.T("consents.title", "Domain", list.Domain), Heading: v.T("consents.heading"), Crumbs: v.toDomain(list.Domain), Notice: n,
+	return s.frame.showAs(v, statusOf(n), "consents", view{Title: v.T("consents.title", "Domain", list.Domain), Heading: v.T("consents.heading"), Path: at(q.Page), Crumbs: v.toDomain(list.Domain), Notice: n,
 		Stream: domainPath(list.Domain, "consents", "live") + "?side=" + string(side), D: form})
 }
 
@@ -159,7 +159,7 @@ func (s *connectPages) sendBrowser(v *visit, domain string, side store.Side, mai
 		return s.consentRefused(v, domain, side, err)
 	}
 	return s.frame.showAs(v, http.StatusOK, "consent_go", view{Title: v.T("consents.title", "Domain", domain), Heading: v.T("consents.go_heading", "Mailbox", going.Mailbox),
-		Narrow: true, Crumbs: v.toDomain(domain), D: goingForm{going, domain, side}})
+		Narrow: true, Path: sidePath(domain, "consents", side), Crumbs: v.toDomain(domain), D: goingForm{going, domain, side}})
 }
 
 // pageBack is where browsers come back from a provider.

@@ -121,7 +121,7 @@ func (s *serverPages) formFindServer(v *visit) error {
 		if err != nil {
 			return err
 		}
-		return s.frame.showAs(v, statusOf(n), "new_domain", view{Title: v.T("new_domain.title"), Narrow: true, Crumbs: v.toDomains(), Notice: n, D: serverForm{Domain: text}})
+		return s.frame.showAs(v, statusOf(n), "new_domain", view{Title: v.T("new_domain.title"), Narrow: true, Path: "/domains/new", Crumbs: v.toDomains(), Notice: n, D: serverForm{Domain: text}})
 	}
 	form := serverForm{Domain: report.Domain, New: s.domains.NewServer()}
 	form.NewAt = otherOf(form.New, "")
@@ -225,11 +225,11 @@ func (v *visit) toDomain(name string) []crumb {
 
 func (s *serverPages) showServers(v *visit, form serverForm, n *notice) error {
 	form.All = v.who.All()
-	crumbs := v.toDomains()
+	crumbs, path := v.toDomains(), "/domains/new"
 	if form.Known {
-		crumbs = v.toDomain(form.Domain)
+		crumbs, path = v.toDomain(form.Domain), domainPath(form.Domain, "servers")
 	}
-	return s.frame.showAs(v, statusOf(n), "servers", view{Title: v.T("servers.title", "Domain", form.Domain), Narrow: true, Crumbs: crumbs, Notice: n, D: form})
+	return s.frame.showAs(v, statusOf(n), "servers", view{Title: v.T("servers.title", "Domain", form.Domain), Narrow: true, Path: path, Crumbs: crumbs, Notice: n, D: form})
 }
 
 // formPutDomain tries the servers that were chosen, and sets a domain up with them.

@@ -247,7 +247,7 @@ func (s *endingPages) showFinish(v *visit, n *notice) error {
 	if x.Reports, err = s.finishing.Reports(ctx, v.who, draft.Domain); err != nil {
 		return err
 	}
-	return s.frame.showAs(v, statusOf(n), "finish", view{Title: v.T("finish.title"), Crumbs: v.toDomain(draft.Domain), Notice: n, D: x, Stream: domainPath(draft.Domain, "live")})
+	return s.frame.showAs(v, statusOf(n), "finish", view{Title: v.T("finish.title"), Path: domainPath(draft.Domain, "finish"), Crumbs: v.toDomain(draft.Domain), Notice: n, D: x, Stream: domainPath(draft.Domain, "live")})
 }
 
 // formPrepare begins the last pass and the verification, or ends them.

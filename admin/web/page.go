@@ -68,7 +68,7 @@ func Load(version string) (*Pages, error) {
 // view is what a page shows: its frame, and D, which each page knows.
 type view struct {
 	W        *words
-	Path     string // of the request, to come back to
+	Path     string // to come back to; of a page that answers forms, where it is asked for
 	Version  string
 	Title    string // the window's
 	Heading  string // on the page; the same as Title if not set
@@ -249,16 +249,31 @@ func (s *frame) part(name string, data any) (string, error) {
 
 // dress fills in what all pages have.
 func (s *frame) dress(v *visit, x *view) {
-	x.W, x.Path, x.Version, x.Who = v.W, v.r.URL.RequestURI(), s.pages.version, v.who.Name
+	x.W, x.Version, x.Who = v.W, s.pages.version, v.who.Name
+	if x.Path == "" || v.r.Method != http.MethodPost {
+		x.Path = v.place()
+	}
 	if x.Heading == "" {
 		x.Heading = x.Title
 	}
 	if v.who.Name != "" {
-		x.Sections, x.Tabs = sections(v.r.URL.Path), tabs(v.r, v.who.All())
+		at, _, _ := strings.Cut(x.Path, "?")
+		x.Sections, x.Tabs = sections(at), tabs(at, v.who.All())
 	}
 	if x.Notice == nil {
 		x.Notice = v.done()
 	}
+}
+
+// place is where a request is made from: a form is not asked for where it is sent.
+func (v *visit) place() string {
+	switch {
+	case v.r.Method != http.MethodPost:
+		return v.r.URL.RequestURI()
+	case v.domain() != "":
+		return domainPath(v.domain())
+	}
+	return "/"
 }
 
 func sections(at string) []section {

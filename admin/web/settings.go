@@ -89,7 +89,7 @@ func (s *serverPages) showSettings(v *visit, d *admin.DomainView, form settingsF
 	if form.Pairs, form.PairsTotal, err = s.domains.UnlikePairs(v.r.Context(), v.who, d.Name); err != nil {
 		return err
 	}
-	return s.frame.showAs(v, statusOf(n), "settings", view{Title: v.T("settings.title"), Crumbs: v.toDomain(d.Name), Notice: n, D: form})
+	return s.frame.showAs(v, statusOf(n), "settings", view{Title: v.T("settings.title"), Path: domainPath(d.Name, "settings"), Crumbs: v.toDomain(d.Name), Notice: n, D: form})
 }
 
 // formSettings takes what was entered. Limits that can't be read are told at their fields.

@@ -1,20 +1,21 @@
 package web
 
 import (
-	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 )
 
-// tabs are the pages of a domain, whichever of them is shown; none elsewhere. Who doesn't look after everything has no say in how
+// tabs are the pages of a domain, whichever of them is at a path; none elsewhere. Who doesn't look after everything has no say in how
 // Postferry signs in, but in what people agree to.
-func tabs(r *http.Request, everything bool) (all []section) {
-	domain := r.PathValue("domain")
-	if domain == "" || !strings.HasPrefix(r.URL.Path, "/d/") {
+func tabs(path string, everything bool) (all []section) {
+	rest, ofDomain := strings.CutPrefix(path, "/d/")
+	domain, rest, _ := strings.Cut(rest, "/")
+	at, _, _ := strings.Cut(rest, "/")
+	domain, err := url.PathUnescape(domain)
+	if !ofDomain || err != nil {
 		return nil
 	}
-	rest := strings.TrimPrefix(r.URL.Path, domainPath(domain))
-	at, _, _ := strings.Cut(strings.TrimPrefix(rest, "/"), "/")
 	for _, name := range []string{"", "check", "verify", "runs", "servers", "settings", "connect", "finish"} {
 		text := "tab." + name
 		path := domainPath(domain, name)
@@ -24,7 +25,7 @@ func tabs(r *http.Request, everything bool) (all []section) {
 		if name == "connect" && !everything {
 			path = domainPath(domain, "consents")
 		}
-		here := at == name || name == "" && slices.Contains([]string{"a", "accounts", "lists", "do", "schedule"}, at) || name == "connect" && (at == "mailboxes" || at == "consents")
+		here := at == name || name == "" && slices.Contains([]string{"a", "accounts", "lists"}, at) || name == "connect" && (at == "mailboxes" || at == "consents")
 		all = append(all, section{Path: path, Text: text, Current: here})
 	}
 	return all
