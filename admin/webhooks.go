@@ -25,6 +25,17 @@ type WebhookView struct {
 	Fixed bool `json:"fixed"`
 }
 
+// shownID is how much of a webhook's ID tells it from others.
+const shownID = 8
+
+// Name is what people tell a webhook by: its host, and the beginning of its ID if it was added, as others may be there.
+func (v WebhookView) Name() string {
+	if v.ID == "" {
+		return v.Host
+	}
+	return v.Host + " · " + v.ID[:min(shownID, len(v.ID))]
+}
+
 // WebhookInput is a web server that is to be told.
 type WebhookInput struct {
 	URL      string `json:"url"`      // https://...
@@ -66,10 +77,15 @@ func (t toldBy) webhooks(who access.Actor, d *config.Domain) []WebhookView {
 	}
 	for _, r := range d.Recipients {
 		if r.Webhook != "" {
-			views = append(views, WebhookView{ID: r.ID, Host: config.WebhookHost(r.Webhook), Language: r.Language})
+			views = append(views, viewWebhook(&r))
 		}
 	}
 	return views
+}
+
+// viewWebhook is one that was added.
+func viewWebhook(r *config.Recipient) WebhookView {
+	return WebhookView{ID: r.ID, Host: config.WebhookHost(r.Webhook), Language: r.Language}
 }
 
 // List returns the webhooks of a domain.
@@ -100,7 +116,7 @@ func (a *Webhooks) Add(ctx context.Context, who access.Actor, domain string, in 
 		return nil, access.Invalid(mistakes...)
 	}
 	v := &NewWebhook{WebhookView{ID: made.ID, Host: config.WebhookHost(made.URL), Language: made.Language}, made.Key.Reveal()}
-	return v, a.change(ctx, who, domain, "add_webhook", v.Host, func(d *store.Domain) error {
+	return v, a.change(ctx, who, domain, "add_webhook", v.Name(), func(d *store.Domain) error {
 		if len(d.Webhooks) >= maxWebhooks {
 			refused := access.Conflict("too_many_webhooks", "The domain has as many webhooks as can be kept: %d.", maxWebhooks)
 			refused.Args = access.Args("most", maxWebhooks)
@@ -161,7 +177,7 @@ func (a *Webhooks) Remove(ctx context.Context, who access.Actor, domain, id stri
 	if err != nil {
 		return err
 	}
-	return a.change(ctx, who, domain, "delete_webhook", config.WebhookHost(r.Webhook), func(d *store.Domain) error {
+	return a.change(ctx, who, domain, "delete_webhook", viewWebhook(r).Name(), func(d *store.Domain) error {
 		d.Webhooks = slices.DeleteFunc(slices.Clone(d.Webhooks), func(w store.Webhook) bool { return w.ID == id })
 		return nil
 	})
@@ -213,7 +229,7 @@ func (a *Webhooks) Test(ctx context.Context, who access.Actor, domain, id string
 }
 
 // change changes a domain that was set up here, one at a time.
-func (a *Webhooks) change(ctx context.Context, who access.Actor, domain, what, host string, fn func(*store.Domain) error) error {
+func (a *Webhooks) change(ctx context.Context, who access.Actor, domain, what, name string, fn func(*store.Domain) error) error {
 	if err := a.domains.adding.Acquire(ctx, 1); err != nil {
 		return err
 	}
@@ -235,5 +251,5 @@ func (a *Webhooks) change(ctx context.Context, who access.Actor, domain, what, h
 	if err := a.domains.keep(ctx, *stored, false); err != nil {
 		return err
 	}
-	return a.domains.audit.Note(ctx, who, what, access.About{Domain: known.Name, Detail: host})
+	return a.domains.audit.Note(ctx, who, what, access.About{Domain: known.Name, Detail: name})
 }

@@ -7,6 +7,7 @@ import (
 	"html"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,7 +61,7 @@ func TestWebhooks(t *testing.T) {
 	shows(t, "before", 200, 200, text, "fixed.example", "set in the configuration file")
 
 	status, _, text := root.form(path, "do", "add", "url", " https://takes.example/hook?key=hush1 ", "language", "de")
-	shows(t, "added", status, 200, text, "takes.example (de)", "once only", "Send a test to takes.example", "fixed.example")
+	shows(t, "added", status, 200, text, "takes.example · ", "(de)", "once only", "Send a test to takes.example · ", "fixed.example (en)")
 	secret := regexp.MustCompile(secretForm).FindString(html.UnescapeString(text))
 	if d, _ := p.directory.DomainNamed("a.example"); len(d.Recipients) != 1 || d.Recipients[0].Webhook != "https://takes.example/hook?key=hush1" || d.Recipients[0].WebhookSecret.Reveal() != secret || secret == "" ||
 		fmt.Sprint(d.Recipients[0].Domains) != "[a.example]" {
@@ -100,12 +101,29 @@ func TestWebhooks(t *testing.T) {
 		c.want(404, "DELETE", hooks+"/"+made.ID, nil, nil)
 		c.want(404, "POST", hooks+"/"+made.ID+"/test", nil, nil)
 	}
+	p.wantWebhooksToldApart(c, root)
 	for _, bad := range []string{"short", "whsec_not base64 at all"} {
 		if got := c.want(422, "POST", hooks, map[string]any{"url": "https://x.example/", "secret": bad}, nil); !strings.Contains(got.text, "webhook_secret_weak") {
 			t.Error(got.text)
 		}
 	}
 	p.wantOneWebhook(c, root, secret)
+}
+
+// wantWebhooksToldApart wants that two webhooks at one host don't look alike, in the list or in the log of who did what.
+func (p *page) wantWebhooksToldApart(c, root *caller) {
+	const hooks = aDomain + "/webhooks"
+	for range 2 {
+		var made admin.NewWebhook
+		c.want(201, "POST", hooks, map[string]any{"url": "https://twice.example/hush"}, &made)
+		defer c.want(204, "DELETE", hooks+"/"+made.ID, nil, nil)
+	}
+	for path, form := range map[string]string{"/d/a.example/settings": `<li class="step"><span class="break">(twice\.example · [^ ]+)`, "/audit": `twice\.example · [a-z0-9]+`} {
+		named := regexp.MustCompile(form).FindAllString(root.do("GET", path, nil).text, -1)
+		if slices.Sort(named); len(slices.Compact(named)) != 2 {
+			p.t.Errorf("%s names %q", path, named)
+		}
+	}
 }
 
 // wantOneWebhook wants that the first one, with its secret, is left of all, that nothing shows either, and that it goes when it is removed.

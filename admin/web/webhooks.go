@@ -7,7 +7,7 @@ import (
 )
 
 // webhookForm is a web server that is to be told how a domain's move goes on, or one that was just added, with its secret.
-type webhookForm struct{ URL, Language, Host, Secret string }
+type webhookForm struct{ URL, Language, Name, Secret string }
 
 // formWebhooks adds a web server that is told how a domain's move goes on, removes one, or sends a test to it.
 func (s *serverPages) formWebhooks(v *visit) error {
@@ -48,6 +48,6 @@ func (s *serverPages) showWebhook(v *visit, made *admin.NewWebhook) error {
 		return err
 	}
 	form := settingsOf(v, d)
-	form.Hook = webhookForm{Host: made.Host, Secret: made.Secret}
+	form.Hook = webhookForm{Name: made.Name(), Secret: made.Secret}
 	return s.showSettings(v, d, form, nil)
 }
