@@ -77,15 +77,20 @@ func (b *Browser) Run(actions ...chromedp.Action) {
 	}
 }
 
-// once does something in the tab. Where a live page has put another element in the place of the one that was found,
-// before anything was done to it, it is found anew.
+// once does something in the tab. Where a live page has put another element in the place of the one that was found, or another
+// page is loading in its place, before anything was done, it is begun anew.
 func once(ctx context.Context, action chromedp.Action) error {
 	for {
 		err := chromedp.Run(ctx, action)
-		if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "Could not find node with given id") {
+		if err == nil || ctx.Err() != nil || !replaced(err) {
 			return err
 		}
 	}
+}
+
+// replaced is whether what Chromium was to do something with is not there any more.
+func replaced(err error) bool {
+	return strings.Contains(err.Error(), "Could not find node with given id") || strings.Contains(err.Error(), "Cannot find context with specified id")
 }
 
 // bounded is the page's text for a failure; whatever it is.
