@@ -21,7 +21,7 @@ const (
 // held are the pulls that hold their batch back, in their order.
 func (o *Outstanding) held() (held []*pull) {
 	for _, p := range o.pulls {
-		if p.writer.Holds() {
+		if p.writer.Batch.Held() {
 			held = append(held, p)
 		}
 	}
@@ -30,7 +30,7 @@ func (o *Outstanding) held() (held []*pull) {
 
 // Holds tells whether anything is held back.
 func (o *Outstanding) Holds() bool {
-	return o != nil && slices.ContainsFunc(o.pulls, func(p *pull) bool { return p.writer.Holds() })
+	return o != nil && slices.ContainsFunc(o.pulls, func(p *pull) bool { return p.writer.Batch.Held() })
 }
 
 // Joins tells whether so much may be held back, too: the new server owes an answer, and it does not get too much.
@@ -39,7 +39,7 @@ func (o *Outstanding) Joins(messages int, octets int64) bool {
 		return false
 	}
 	for _, p := range o.held() {
-		messages, octets = messages+p.writer.HeldMessages(), octets+p.writer.HeldOctets()
+		messages, octets = messages+p.writer.Batch.HeldMessages(), octets+p.writer.Batch.HeldOctets()
 	}
 	return messages <= heldMessages && octets <= heldOctets
 }
@@ -53,7 +53,7 @@ func sendHeld(ctx context.Context, held []*pull, committed error) error {
 			p.writer.Ledger.Committed()
 		}
 		if err != nil {
-			p.writer.KeepHeld()
+			p.writer.Batch.Keep()
 			p.unsent = err
 			continue
 		}

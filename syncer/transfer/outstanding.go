@@ -37,7 +37,7 @@ type Outstanding struct {
 // add makes a pull one that waits. With too many of them the oldest is concluded first.
 func (o *Outstanding) add(ctx context.Context, p *pull) {
 	for len(o.pulls) >= outstandingMost {
-		if o.pulls[0].writer.Holds() {
+		if o.pulls[0].writer.Batch.Held() {
 			o.Step(ctx)
 		} else {
 			o.hear(ctx)
@@ -53,7 +53,7 @@ func (o *Outstanding) Any() bool { return o != nil && len(o.pulls) > 0 }
 func (o *Outstanding) Octets() (octets int64) {
 	if o != nil {
 		for _, p := range o.pulls {
-			octets += p.writer.Pipeline.UnderWay() + p.writer.HeldOctets()
+			octets += p.writer.Pipeline.UnderWay() + p.writer.Batch.HeldOctets()
 		}
 	}
 	return octets
@@ -119,7 +119,7 @@ func (o *Outstanding) Enter(ctx context.Context, with *writer.Ledger) error {
 	done, held := o.done, o.held()
 	o.done = nil
 	for _, p := range held {
-		p.writer.Intend()
+		p.writer.Batch.Intend()
 	}
 	all := slices.Concat(done, held)
 	batches := make([]store.Batch, 0, len(all)+1)

@@ -21,19 +21,28 @@ import (
 // sent again. What is to be copied is looked at before; what the server says of the copies (COPYUID, RFC 4315)
 // afterwards. What it does not say is found out as after a connection that broke: by what is in the folder.
 
-// copyAll has the new server copy messages. Nothing else is under way meanwhile.
-func (w *Writer) copyAll(ctx context.Context, c *job.Copying) error {
-	err := w.settleAll(ctx)
-	for _, from := range c.From {
+// copier has the new server copy messages.
+type copier struct {
+	job     *job.Job
+	tally   *job.Tally
+	trouble *job.CopyTrouble
+	before  Before
+	ledger  *Ledger
+	review  *review
+}
+
+// copyAll copies messages, unless err is set: it is what went wrong before. Nothing else is under way.
+func (c *copier) copyAll(ctx context.Context, all *job.Copying, err error) error {
+	for _, from := range all.From {
 		rest := from.Messages
-		if err == nil && !w.CopyTrouble.Off() {
-			rest, err = w.copyFrom(ctx, from)
+		if err == nil && !c.trouble.Off() {
+			rest, err = c.copyFrom(ctx, from)
 		}
 		for _, m := range rest {
-			c.Left = append(c.Left, m.Msg)
+			all.Left = append(all.Left, m.Msg)
 		}
 	}
-	c.End(err)
+	all.End(err)
 	return err
 }
 
@@ -46,42 +55,42 @@ type copying struct {
 }
 
 // copyFrom copies messages from one folder, and returns those that could not be copied.
-func (w *Writer) copyFrom(ctx context.Context, from job.CopyFrom) (left []job.CopyOf, err error) {
-	there, err := w.lookAtCopies(ctx, from)
+func (c *copier) copyFrom(ctx context.Context, from job.CopyFrom) (left []job.CopyOf, err error) {
+	there, err := c.lookAtCopies(ctx, from)
 	if err != nil {
 		return nil, err
 	}
-	c := &copying{}
+	cmd := &copying{}
 	slices.SortFunc(from.Messages, func(a, b job.CopyOf) int { return cmp.Compare(a.Line.UID, b.Line.UID) }) // as they will be
 	for _, m := range from.Messages {
 		if found, ok := there[m.Line.UID]; ok && isCopy(m, found) {
-			c.messages, c.there = append(c.messages, m), append(c.there, found.Message)
-			c.set.AddNum(m.Line.UID)
+			cmd.messages, cmd.there = append(cmd.messages, m), append(cmd.there, found.Message)
+			cmd.set.AddNum(m.Line.UID)
 		} else {
 			left = append(left, m)
 		}
 	}
-	if len(c.messages) == 0 {
+	if len(cmd.messages) == 0 {
 		return left, nil
 	}
-	w.intendCopies(c)
-	if err := w.before.Enter(ctx, w.Ledger); err != nil {
+	c.intendCopies(cmd)
+	if err := c.before.Enter(ctx, c.ledger); err != nil {
 		return nil, err
 	}
-	copied, told, err := w.New.CopyUIDs(ctx, c.set, w.Row.New)
+	copied, told, err := c.job.New.CopyUIDs(ctx, cmd.set, c.job.Row.New)
 	switch {
 	case answered(err) && !uncertain(err):
-		return append(left, c.messages...), w.copyRefused(ctx, c, err)
+		return append(left, cmd.messages...), c.copyRefused(ctx, cmd, err)
 	case err != nil:
-		w.CopyTrouble.GiveUp()
+		c.trouble.GiveUp()
 		return nil, uncertainCopies(err)
-	case told && copied.UIDValidity != w.Target.UIDValidity:
-		return nil, fmt.Errorf("%w: the new server has copied messages under UIDVALIDITY %d, the folder had %d", recovery.ErrNewGone, copied.UIDValidity, w.Target.UIDValidity)
+	case told && copied.UIDValidity != c.job.Target.UIDValidity:
+		return nil, fmt.Errorf("%w: the new server has copied messages under UIDVALIDITY %d, the folder had %d", recovery.ErrNewGone, copied.UIDValidity, c.job.Target.UIDValidity)
 	}
 	if !told {
 		copied = upstream.Moved{}
 	}
-	return left, w.copied(ctx, c, copied)
+	return left, c.copied(ctx, cmd, copied)
 }
 
 // uncertainCopies is what a pull ends with where a server failed inside.
@@ -99,8 +108,8 @@ type seen struct {
 }
 
 // lookAtCopies opens a folder and looks at those of its messages that are to be copied.
-func (w *Writer) lookAtCopies(ctx context.Context, from job.CopyFrom) (map[imap.UID]seen, error) {
-	sel, err := w.New.Examine(ctx, from.Name)
+func (c *copier) lookAtCopies(ctx context.Context, from job.CopyFrom) (map[imap.UID]seen, error) {
+	sel, err := c.job.New.Examine(ctx, from.Name)
 	if err != nil {
 		return nil, unlessAnswered(err)
 	}
@@ -116,14 +125,14 @@ func (w *Writer) lookAtCopies(ctx context.Context, from job.CopyFrom) (map[imap.
 		return nil, nil
 	}
 	there := map[imap.UID]seen{}
-	err = w.New.ListMessages(ctx, set, 0, func(m upstream.Message) error {
+	err = c.job.New.ListMessages(ctx, set, 0, func(m upstream.Message) error {
 		there[m.UID] = seen{Message: m}
 		return nil
 	})
 	if err != nil {
 		return nil, unlessAnswered(err)
 	}
-	err = w.New.Headers(ctx, set, func(m upstream.Message, header []byte) error {
+	err = c.job.New.Headers(ctx, set, func(m upstream.Message, header []byte) error {
 		if line := lines[m.UID]; line != nil && message.IsCopy(line, m, header) {
 			s := there[m.UID]
 			s.header = true
@@ -156,67 +165,67 @@ func isCopy(m job.CopyOf, found seen) bool {
 }
 
 // intendCopies notes that messages are about to be copied, with the flags that they have where they are.
-func (w *Writer) intendCopies(c *copying) {
-	l := w.Ledger
+func (c *copier) intendCopies(cmd *copying) {
+	l := c.ledger
 	l.batches++
-	for i, m := range c.messages {
+	for i, m := range cmd.messages {
 		in := store.Intent{
-			Key: m.Key, Fingerprint: m.Line.Fingerprint, Size: m.Line.Size, Flags: message.NormaliseFlags(c.there[i].Flags),
-			UIDValidity: w.Target.UIDValidity, UIDNext: w.Target.UIDNext, Written: time.Now(), Batch: l.batches, Place: uint32(i),
+			Key: m.Key, Fingerprint: m.Line.Fingerprint, Size: m.Line.Size, Flags: message.NormaliseFlags(cmd.there[i].Flags),
+			UIDValidity: c.job.Target.UIDValidity, UIDNext: c.job.Target.UIDNext, Written: time.Now(), Batch: l.batches, Place: uint32(i),
 		}
-		c.intents = append(c.intents, in)
+		cmd.intents = append(cmd.intents, in)
 		l.Pending.Intents = append(l.Pending.Intents, in)
 	}
 }
 
 // copyRefused notes that nothing was copied. The messages are brought, and the server says then whether it does not take them either.
-func (w *Writer) copyRefused(ctx context.Context, c *copying, why error) error {
-	w.Log.Info().Err(why).Int("messages", len(c.messages)).Msg("the new server does not copy messages from another folder; they are given to it again")
-	w.CopyTrouble.Refused()
-	for _, in := range c.intents {
-		w.Ledger.Pending.Drop = append(w.Ledger.Pending.Drop, in.Key)
+func (c *copier) copyRefused(ctx context.Context, cmd *copying, why error) error {
+	c.job.Log.Info().Err(why).Int("messages", len(cmd.messages)).Msg("the new server does not copy messages from another folder; they are given to it again")
+	c.trouble.Refused()
+	for _, in := range cmd.intents {
+		c.ledger.Pending.Drop = append(c.ledger.Pending.Drop, in.Key)
 	}
-	return w.Ledger.Commit(ctx)
+	return c.ledger.Commit(ctx)
 }
 
 // copied enters what the new server says that it has copied. If it does not say that of all, the attempt ends, and
 // what became of the others is found out.
-func (w *Writer) copied(ctx context.Context, c *copying, copied upstream.Moved) error {
-	at := w.placesOf(c, copied)
-	found, err := w.lookAtNewOnes(ctx, at)
+func (c *copier) copied(ctx context.Context, cmd *copying, copied upstream.Moved) error {
+	at := c.placesOf(cmd, copied)
+	found, err := c.lookAtNewOnes(ctx, at)
 	if err != nil {
 		return err
 	}
 	unknown := 0
-	for i, in := range c.intents {
-		uid, ok := at[c.messages[i].Line.UID]
+	for i, in := range cmd.intents {
+		uid, ok := at[cmd.messages[i].Line.UID]
 		now, shown := found[uid]
-		if !ok || shown && now.Size >= 0 && c.there[i].Size >= 0 && now.Size != c.there[i].Size {
+		if !ok || shown && now.Size >= 0 && cmd.there[i].Size >= 0 && now.Size != cmd.there[i].Size {
 			unknown++
 			continue
 		}
 		if shown {
 			in.Flags = message.NormaliseFlags(now.Flags)
 		}
-		w.enterCopy(c.messages[i], in, uid)
+		c.enterCopy(cmd.messages[i], in, uid)
 	}
-	if err := w.Ledger.Commit(ctx); err != nil {
+	if err := c.ledger.Commit(ctx); err != nil {
 		return err
 	}
-	w.Tell()
+	c.tally.Tell()
 	if unknown == 0 {
 		return nil
 	}
-	w.CopyTrouble.GiveUp()
-	return fmt.Errorf("%w: it does not say where %d of %d messages are that it was told to copy", ErrUncertain, unknown, len(c.messages))
+	c.trouble.GiveUp()
+	return fmt.Errorf("%w: it does not say where %d of %d messages are that it was told to copy", ErrUncertain, unknown, len(cmd.messages))
 }
 
 // placesOf are the UIDs of copies, by those of what was copied, as far as they can be true.
-func (w *Writer) placesOf(c *copying, copied upstream.Moved) map[imap.UID]imap.UID {
+func (c *copier) placesOf(cmd *copying, copied upstream.Moved) map[imap.UID]imap.UID {
 	at, taken := map[imap.UID]imap.UID{}, map[imap.UID]bool{}
 	for i, from := range copied.From {
 		to := copied.To[i]
-		if _, twice := at[from]; twice || taken[to] || !w.Fresh(to) || !c.set.Contains(from) {
+		if _, twice := at[from]; twice || taken[to] || !c.job.Fresh(to) || !cmd.set.Contains(from) {
 			continue
 		}
 		at[from], taken[to] = to, true
@@ -225,7 +234,7 @@ func (w *Writer) placesOf(c *copying, copied upstream.Moved) map[imap.UID]imap.U
 }
 
 // lookAtNewOnes looks at copies.
-func (w *Writer) lookAtNewOnes(ctx context.Context, at map[imap.UID]imap.UID) (map[imap.UID]upstream.Message, error) {
+func (c *copier) lookAtNewOnes(ctx context.Context, at map[imap.UID]imap.UID) (map[imap.UID]upstream.Message, error) {
 	var set imap.UIDSet
 	for _, uid := range at {
 		set.AddNum(uid)
@@ -234,7 +243,7 @@ func (w *Writer) lookAtNewOnes(ctx context.Context, at map[imap.UID]imap.UID) (m
 	if len(set) == 0 {
 		return found, nil
 	}
-	call, err := w.New.SendReadBack(ctx, w.Row.New, w.Target.UIDValidity, set, nil)
+	call, err := c.job.New.SendReadBack(ctx, c.job.Row.New, c.job.Target.UIDValidity, set, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -249,16 +258,14 @@ func (w *Writer) lookAtNewOnes(ctx context.Context, at map[imap.UID]imap.UID) (m
 }
 
 // enterCopy enters a copy. Flags in which it differs from the message are carried over like any change.
-func (w *Writer) enterCopy(m job.CopyOf, in store.Intent, uid imap.UID) {
-	e := w.Proof(in, w.Target.UIDValidity, uid)
+func (c *copier) enterCopy(m job.CopyOf, in store.Intent, uid imap.UID) {
+	e := c.job.Proof(in, c.job.Target.UIDValidity, uid)
 	if add, remove := message.FlagChanges(e.Flags, m.Msg.Flags); len(add)+len(remove) > 0 {
-		w.Mending = true
+		c.job.Mending = true
 	}
-	w.Ledger.Pending.Proofs = append(w.Ledger.Pending.Proofs, e)
-	w.Placed(w.Target.UIDValidity, uid)
-	if w.review.expect != 0 {
-		w.review.expect = max(w.review.expect, uid+1)
-	}
-	w.Done.Copied.Add(1)
-	w.Dealt(1, uint64(e.Size))
+	c.ledger.Pending.Proofs = append(c.ledger.Pending.Proofs, e)
+	c.job.Placed(c.job.Target.UIDValidity, uid)
+	c.review.copied(uid)
+	c.tally.Done.Copied.Add(1)
+	c.tally.Dealt(1, uint64(e.Size))
 }

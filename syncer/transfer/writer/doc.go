@@ -7,7 +7,7 @@
 // others are sent (review): their flags, their dates, and their sizes, which tell whether what is there is
 // what was sent (oddCopies). A checkpoint is entered once all before it is.
 //
-// What the new server has in another folder already it copies from there (copying), with intents and proofs as for what is appended.
+// What the new server has in another folder already it copies from there (copier), with intents and proofs as for what is appended.
 //
 // It alone uses the session with the new server while it runs; answers to what was sent for folders before
 // this one come first (Before).

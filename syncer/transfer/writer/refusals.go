@@ -31,6 +31,9 @@ const (
 	// heldFew is how many there may be at the end of a pull that wait in quarantine, to be
 	// tried again by themselves, although nothing was taken after them.
 	heldFew = 4
+	// repairLargest is the size up to which a message that was streamed is fetched
+	// again to be repaired, which needs all of it in memory. Octets.
+	repairLargest = 32 << 20
 )
 
 // refusals is what a writer knows of what the new server refuses and takes.
@@ -43,7 +46,8 @@ type refusals struct {
 	onTrial  []heldRefusal // of which it is not known whether they are to blame
 	// unavailable counts messages in a row that the new server can't take at the moment.
 	unavailable int
-	moments     int // how often it waited before a message was sent once more
+	moments     int        // how often it waited before a message was sent once more
+	large       []*sending // refused messages to be fetched again, which checkpoints wait for
 }
 
 // heldRefusal is a message that was refused, as long as it isn't known whether it is to blame.
@@ -163,6 +167,38 @@ func wordsOf(why error) string {
 		}
 	}
 	return string(e.Code) + " " + strings.Join(kept, " ")
+}
+
+// judge decides at the end of a pull about messages after whose refusal nothing was
+// taken: with several in the same words it is the server's trouble, a few wait in quarantine
+// and are tried again.
+func (r *refusals) judge() error {
+	if err := r.settleHeld(); err != nil {
+		return err
+	}
+	if n := len(r.onTrial); n > heldFew && r.sameWords() && r.refusesAll() {
+		why := r.onTrial[n-1].why
+		r.onTrial = nil
+		return &refusesAllError{why}
+	}
+	r.tryLater()
+	return nil
+}
+
+// open tells whether it is still to be decided about refused messages.
+func (r *refusals) open() bool { return len(r.large)+len(r.onTrial) > 0 }
+
+// putOff keeps a message for mendLarge: a large one, as its body went by, or one of which
+// a repaired copy may be there already. The checkpoint doesn't pass it until then.
+func (r *refusals) putOff(m *sending, why error) bool {
+	if int64(m.Intent.Size) > min(repairLargest, r.ledger.resources.Limit/4) {
+		return false
+	}
+	r.ledger.release(m)
+	m.refusal, m.aside = why, true
+	r.ledger.Pending.Drop = append(r.ledger.Pending.Drop, m.Key)
+	r.large = append(r.large, m)
+	return true
 }
 
 // stops tells whether a refusal is about more than the message: then the

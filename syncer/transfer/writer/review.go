@@ -95,6 +95,13 @@ func (v *review) arrived(m *sending, r upstream.AppendResult) {
 	v.ledger.unentered++
 }
 
+// copied notes a copy that the new server has made from another folder: the next message gets a UID above it.
+func (v *review) copied(uid imap.UID) {
+	if v.expect != 0 {
+		v.expect = max(v.expect, uid+1)
+	}
+}
+
 // lookIfDue asks for the copies that are waiting if they show anything new, or now and then.
 func (v *review) lookIfDue(ctx context.Context) error {
 	if v.news == 0 && time.Since(v.lookedAt) < max(lookPause, lookShare*v.lookTook) && len(v.waiting) < lookMost {

@@ -28,14 +28,16 @@ func New(with With) *Writer {
 		Pending: store.Batch{Account: j.Account, Folder: j.Row.ID}, batches: uint64(time.Now().UnixNano())}
 	odd := &oddCopies{job: j, ledger: ledger, checks: checks, told: with.Told}
 	pipeline := &Pipeline{job: j, before: with.Before, ledger: ledger, newTroubles: with.Troubles}
-	w := &Writer{
-		Work: with.Work, before: with.Before, Ledger: ledger, checks: checks, odd: odd, Pipeline: pipeline,
-		refusals: &refusals{job: j, tally: tally, ledger: ledger},
-		repaired: &repairedCopies{job: j, tally: tally, ledger: ledger, adopt: with.Adoption, before: j.Target.UIDNext},
-		review:   &review{job: j, ledger: ledger, checks: checks, odd: odd, pipeline: pipeline, lookedAt: time.Now()},
-	}
+	refused := &refusals{job: j, tally: tally, ledger: ledger}
+	looks := &review{job: j, ledger: ledger, checks: checks, odd: odd, pipeline: pipeline, lookedAt: time.Now()}
 	if j.New.UIDPlus() && !j.Fleeting {
-		w.review.expect = j.Target.UIDNext
+		looks.expect = j.Target.UIDNext
 	}
-	return w
+	return &Writer{
+		Work: with.Work, before: with.Before, Ledger: ledger, checks: checks, odd: odd, Pipeline: pipeline, refusals: refused, review: looks,
+		Batch:       &Batch{ledger: ledger},
+		repaired:    &repairedCopies{job: j, tally: tally, ledger: ledger, adopt: with.Adoption, before: j.Target.UIDNext},
+		copier:      &copier{job: j, tally: tally, trouble: &with.CopyTrouble, before: with.Before, ledger: ledger, review: looks},
+		checkpoints: &checkpoints{ledger: ledger, refusals: refused, odd: odd, pipeline: pipeline, review: looks},
+	}
 }

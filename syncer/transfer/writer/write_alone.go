@@ -8,7 +8,7 @@ import (
 // may have broken; or, if it is found to be the reason, not at all.
 func (w *Writer) alone(ctx context.Context, m *sending, guilty bool) error {
 	if guilty {
-		w.batch = append(w.batch, w.Pipeline.skip(m))
+		w.Batch.events = append(w.Batch.events, w.Pipeline.skip(m))
 		return nil
 	}
 	if err := w.settleAll(ctx); err != nil {
@@ -16,7 +16,7 @@ func (w *Writer) alone(ctx context.Context, m *sending, guilty bool) error {
 		m.Pulled(err)
 		return err
 	}
-	w.batch = eventsOf(m)
+	w.Batch.events = eventsOf(m)
 	err := w.flush(ctx)
 	m.Pulled(err)
 	if err != nil {

@@ -47,12 +47,12 @@ func (w *Writer) looked(ctx context.Context, u under) error {
 		w.review.heldBack = nil
 	}
 	if last := w.Pipeline.lastLook(); last == nil || w.review.unsure == 0 {
-		w.reach(l.checkpoint)
+		w.checkpoints.reach(l.checkpoint)
 	} else if l.checkpoint != nil {
 		last.checkpoint = l.checkpoint
 	}
 	w.Tell()
-	w.catchUp()
+	w.checkpoints.catchUp()
 	return w.judgeEarly(ctx)
 }
 
@@ -115,6 +115,6 @@ func (w *Writer) judgeOdd(ctx context.Context) error {
 		return session.ErrGiven // only the originals could tell
 	}
 	w.odd.giveUpOdd()
-	w.catchUp()
+	w.checkpoints.catchUp()
 	return nil
 }

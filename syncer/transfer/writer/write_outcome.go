@@ -46,33 +46,8 @@ func (w *Writer) outcome(ctx context.Context, batch events, results []upstream.A
 	if err := w.refusedEach(ctx, refused, why); err != nil {
 		return err
 	}
-	w.reachLooked(checkpoint)
+	w.checkpoints.reachLooked(checkpoint)
 	return w.refusals.settleHeld()
-}
-
-// reach takes over a checkpoint, or keeps it until repeated batches are settled.
-func (w *Writer) reach(cp *store.Checkpoint) {
-	switch {
-	case cp == nil:
-	case w.behind():
-		w.later = cp
-	default:
-		w.Ledger.Pending.Checkpoint, w.later = cp, nil
-	}
-}
-
-// reachLooked takes over a checkpoint once the copies before it have been looked at.
-func (w *Writer) reachLooked(cp *store.Checkpoint) {
-	l := w.Pipeline.lastLook()
-	switch {
-	case cp == nil:
-	case len(w.review.waiting) > 0:
-		w.review.reached = cp
-	case l != nil:
-		l.checkpoint = cp
-	default:
-		w.reach(cp)
-	}
 }
 
 // stored notes that the new server has a message.
@@ -92,18 +67,6 @@ func (w *Writer) stored(m *sending, r upstream.AppendResult) {
 	}
 	w.Placed(r.UIDValidity, r.UID)
 	w.review.arrived(m, r)
-}
-
-// catchUp lets a checkpoint advance that had to wait.
-func (w *Writer) catchUp() {
-	if w.later != nil && !w.behind() && w.Ledger.unentered == 0 {
-		w.Ledger.Pending.Checkpoint, w.later = w.later, nil
-	}
-}
-
-// behind tells whether messages before those dealt with last are still to be settled.
-func (w *Writer) behind() bool {
-	return w.Pipeline.again > 0 || len(w.large) > 0 || len(w.odd.copies) > 0 || len(w.refusals.onTrial) > 0
 }
 
 // prove looks for the messages a server without UIDPLUS (RFC 4315) has taken

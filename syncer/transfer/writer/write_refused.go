@@ -38,23 +38,6 @@ func (w *Writer) refusedEach(ctx context.Context, msgs []*sending, why error) er
 	return nil
 }
 
-// judgeRefused decides at the end of a pull about messages after whose refusal nothing was
-// taken: with several in the same words it is the server's trouble, a few wait in quarantine
-// and are tried again.
-func (w *Writer) judgeRefused() error {
-	if err := w.refusals.settleHeld(); err != nil {
-		return err
-	}
-	if n := len(w.refusals.onTrial); n > heldFew && w.refusals.sameWords() && w.refusals.refusesAll() {
-		why := w.refusals.onTrial[n-1].why
-		w.refusals.onTrial = nil
-		return &refusesAllError{why}
-	}
-	w.refusals.tryLater()
-	w.catchUp()
-	return nil
-}
-
 // refused decides about messages the new server said NO to. A refused
 // MULTIAPPEND is halved until the one message stands alone (RFC 3502: all or
 // nothing).

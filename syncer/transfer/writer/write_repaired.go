@@ -11,10 +11,6 @@ import (
 	"postferry/syncer/recovery"
 )
 
-// repairLargest is the size up to which a message that was streamed is fetched
-// again to be repaired, which needs all of it in memory. Octets.
-const repairLargest = 32 << 20
-
 // momentsMost is how many times a pull waits for a moment before it sends a message once
 // more: a refusal that nothing explains may be the server's own trouble, gone soon. Cyrus
 // 3.6 says "System I/O error" at times when a new person's first folders get mail at once.
@@ -63,7 +59,7 @@ func (w *Writer) mend(ctx context.Context, m *sending, why error) (bool, error) 
 		return false, nil
 	}
 	if m.Stream != nil || w.repaired.mayBeThere() && !m.aside {
-		return w.putOff(m, why), nil
+		return w.refusals.putOff(m, why), nil
 	}
 	fixed, ok := m.redate(serverWords(why))
 	if !ok {
@@ -96,36 +92,23 @@ func (w *Writer) mend(ctx context.Context, m *sending, why error) (bool, error) 
 	return true, w.resend(ctx, m)
 }
 
-// putOff keeps a message for mendLarge: a large one, as its body went by, or one of which
-// a repaired copy may be there already. The checkpoint doesn't pass it until then.
-func (w *Writer) putOff(m *sending, why error) bool {
-	if int64(m.Intent.Size) > min(repairLargest, w.Limit/4) {
-		return false
-	}
-	w.Ledger.release(m)
-	m.refusal, m.aside = why, true
-	w.Ledger.Pending.Drop = append(w.Ledger.Pending.Drop, m.Key)
-	w.large = append(w.large, m)
-	return true
-}
-
 // mendLarge fetches the large messages that were refused and tries them
 // repaired. The reader has ended, so the old session is free.
 func (w *Writer) mendLarge(ctx context.Context) error {
-	for len(w.large) > 0 {
+	for len(w.refusals.large) > 0 {
 		if err := w.Yielded(); err != nil {
 			return err // the checkpoint lies before them: the next pull comes by again
 		}
-		m := w.large[0]
+		m := w.refusals.large[0]
 		if err := w.mendOne(ctx, m); err != nil {
 			return err
 		}
 		if err := w.drain(ctx); err != nil {
 			return err
 		}
-		w.large = w.large[1:]
+		w.refusals.large = w.refusals.large[1:]
 	}
-	w.catchUp()
+	w.checkpoints.catchUp()
 	return nil
 }
 

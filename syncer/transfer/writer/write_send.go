@@ -73,7 +73,7 @@ func (w *Writer) SettleOldest(ctx context.Context) error {
 		w.Pipeline.again--
 	}
 	if err == nil {
-		w.catchUp()
+		w.checkpoints.catchUp()
 	}
 	return err
 }

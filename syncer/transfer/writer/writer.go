@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"postferry/store"
 	"postferry/syncer/transfer/job"
 )
 
@@ -13,21 +12,18 @@ import (
 // the ledger. It alone uses the new session while it runs.
 type Writer struct {
 	*job.Work
-	before   Before
-	Ledger   *Ledger
-	checks   *copyChecks
-	refusals *refusals
-	odd      *oddCopies
-	repaired *repairedCopies
-	Pipeline *Pipeline
-	review   *review
-
-	batch  events // what is to be sent next
-	octets int64
-	later  *store.Checkpoint // once no repeated batch is under way any more
-	large  []*sending        // refused messages to be fetched again, which checkpoints wait for as well
-	left   bool              // the next folder is under way: the old session is that one's
-	held   bool              // the batch waits for those of the folders that come next
+	before      Before
+	Ledger      *Ledger
+	checks      *copyChecks
+	refusals    *refusals
+	odd         *oddCopies
+	repaired    *repairedCopies
+	Pipeline    *Pipeline
+	review      *review
+	Batch       *Batch
+	copier      *copier
+	checkpoints *checkpoints
+	left        bool // the next folder is under way: the old session is that one's
 }
 
 // Run ends when the reader has closed in and all is settled or, if left is true, only the last
@@ -67,13 +63,16 @@ func (w *Writer) End(ctx context.Context, err error) error {
 		err = w.prove(ctx)
 	}
 	if err == nil {
-		err = w.judgeRefused()
+		err = w.refusals.judge()
+	}
+	if err == nil {
+		w.checkpoints.catchUp()
 	}
 	w.Pipeline.blame(ctx, err)
 	for _, u := range w.Pipeline.calls {
 		w.Ledger.release(u.events.messages()...)
 	}
-	w.Ledger.release(w.batch.messages()...)
+	w.Ledger.release(w.Batch.events.messages()...)
 	w.review.enterUnlooked()
 	return err
 }
@@ -114,7 +113,7 @@ func (w *Writer) next(ctx context.Context, in <-chan job.Event) (e job.Event, ok
 	default:
 	}
 	var late <-chan time.Time
-	if w.Pipeline.awaiting() || len(w.batch) > 0 || w.before.Due() {
+	if w.Pipeline.awaiting() || len(w.Batch.events) > 0 || w.before.Due() {
 		t := time.NewTimer(w.Pipeline.lingering())
 		defer t.Stop()
 		late = t.C
@@ -131,13 +130,13 @@ func (w *Writer) next(ctx context.Context, in <-chan job.Event) (e job.Event, ok
 // progress settles the oldest batch under way, or sends what has gathered.
 func (w *Writer) progress(ctx context.Context) error {
 	switch {
-	case w.before.Holds() && len(w.batch) == 0:
+	case w.before.Holds() && len(w.Batch.events) == 0:
 		return w.before.Enter(ctx, nil)
 	case w.before.Holds():
 		return w.flush(ctx)
 	case w.Pipeline.awaiting():
 		return w.SettleOldest(ctx)
-	case len(w.batch) == 0:
+	case len(w.Batch.events) == 0:
 		return w.before.Enter(ctx, nil)
 	}
 	return w.flush(ctx)
@@ -145,7 +144,7 @@ func (w *Writer) progress(ctx context.Context) error {
 
 // finishUp sends what is left and brings everything to its end.
 func (w *Writer) finishUp(ctx context.Context) error {
-	if w.held = w.mayHold(); w.held {
+	if w.Batch.held = w.mayHold(); w.Batch.held {
 		w.left = true
 		return w.Pipeline.lookAtNext(ctx)
 	}
@@ -166,8 +165,8 @@ func (w *Writer) finishUp(ctx context.Context) error {
 
 // drain brings everything to its end.
 func (w *Writer) drain(ctx context.Context) error {
-	for len(w.batch) > 0 || len(w.Pipeline.calls) > 0 || len(w.review.waiting) > 0 {
-		if len(w.batch) > 0 {
+	for len(w.Batch.events) > 0 || len(w.Pipeline.calls) > 0 || len(w.review.waiting) > 0 {
+		if len(w.Batch.events) > 0 {
 			if err := w.flush(ctx); err != nil {
 				return err
 			}
@@ -192,11 +191,11 @@ func (w *Writer) accept(ctx context.Context, e job.Event) error {
 	case *job.Asking:
 		return w.answer(ctx, e)
 	case *job.Copying:
-		return w.copyAll(ctx, e)
+		return w.copier.copyAll(ctx, e, w.settleAll(ctx))
 	case *job.Outgoing:
 		return w.acceptMessage(ctx, &sending{Outgoing: e})
 	case job.Shown:
-		w.batch = append(w.batch, e)
+		w.Batch.events = append(w.Batch.events, e)
 		return w.flush(ctx)
 	default:
 		return w.gather(ctx, e)
@@ -210,13 +209,13 @@ func (w *Writer) acceptMessage(ctx context.Context, m *sending) error {
 	if m.Stream != nil {
 		return w.pass(ctx, m)
 	}
-	w.octets += int64(len(m.Body))
+	w.Batch.octets += int64(len(m.Body))
 	return w.gather(ctx, m)
 }
 
 // gather puts an event into the batch, which is sent once it is full.
 func (w *Writer) gather(ctx context.Context, e job.Event) error {
-	if w.batch = append(w.batch, e); !w.Pipeline.size.full(len(w.batch), w.octets) {
+	if w.Batch.events = append(w.Batch.events, e); !w.Pipeline.size.full(len(w.Batch.events), w.Batch.octets) {
 		return nil
 	}
 	return w.flush(ctx)
@@ -228,7 +227,7 @@ func (w *Writer) pass(ctx context.Context, m *sending) error {
 		m.Streamed <- err
 		return err
 	}
-	w.batch = eventsOf(m)
+	w.Batch.events = eventsOf(m)
 	err := w.flush(ctx)
 	m.Streamed <- err
 	return err
@@ -236,19 +235,17 @@ func (w *Writer) pass(ctx context.Context, m *sending) error {
 
 // flush writes the intents and sends the batch.
 func (w *Writer) flush(ctx context.Context) error {
-	if len(w.batch) == 0 {
+	if len(w.Batch.events) == 0 {
 		return nil
 	}
-	for w.Pipeline.full(len(w.batch)) || w.Pipeline.awaiting() && w.Pipeline.UnderWay()+w.before.Octets()+w.octets > octetsAhead {
+	for w.Pipeline.full(len(w.Batch.events)) || w.Pipeline.awaiting() && w.Pipeline.UnderWay()+w.before.Octets()+w.Batch.octets > octetsAhead {
 		if err := w.SettleOldest(ctx); err != nil {
 			return err
 		}
 	}
-	w.Ledger.intend(w.batch.messages()...)
+	w.Ledger.intend(w.Batch.events.messages()...)
 	if err := w.before.Enter(ctx, w.Ledger); err != nil {
 		return err
 	}
-	batch := w.batch
-	w.batch, w.octets = nil, 0
-	return w.send(ctx, batch, false)
+	return w.send(ctx, w.Batch.take(), false)
 }
