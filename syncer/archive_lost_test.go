@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/emersion/go-imap/v2"
+
 	"postferry/report"
 	"postferry/store"
 )
@@ -22,10 +24,7 @@ func TestArchivedThenLost(t *testing.T) {
 					r.stop()
 					r.start(false)
 				}
-				r.pass(1)
-				r.has("Work", 2)
-				r.has("Archive", 5, 7)
-				r.pass(0)
+				r.goesToTheArchive()
 			})
 		}
 		t.Run(name+", its folder was deleted at the old server", func(t *testing.T) {
@@ -37,10 +36,34 @@ func TestArchivedThenLost(t *testing.T) {
 			r.pair.old.mu.Unlock()
 			r.pass(0)
 			putBack()
-			r.pass(1)
-			r.has("Work", 2)
-			r.has("Archive", 5, 7)
+			r.goesToTheArchive()
+		})
+		t.Run(name+", its folder was deleted at the old server, and only its owner's own mail is lost", func(t *testing.T) {
+			t.Parallel()
+			r := rigOf(t)
+			r.silent = true
+			r.arrives(1, "INBOX")
+			r.arrives(2, "Work")
+			r.arrives(7)
+			r.start(false)
+			r.pass(3)
+			putBack := r.pair.new.keep("Work")
+			r.pair.new.deliver("Work", mail(30))
+			r.pair.old.setFlags("Work", mail(2), imap.FlagSeen)
 			r.pass(0)
+			r.pair.old.mu.Lock()
+			delete(r.pair.old.folders, "Work")
+			r.pair.old.mu.Unlock()
+			r.pass(0)
+			putBack()
+			if row := r.folderRow("Work"); row.Checkpoint.NewUIDNext != 3 {
+				t.Fatalf("%+v", row.Checkpoint)
+			}
+			asked := r.pair.new.count("STATUS")
+			r.pass(0)
+			if n := r.pair.new.count("STATUS") - asked; n > 0 {
+				t.Errorf("nothing is to be looked for, and the folder is waited for and asked for %d times", n)
+			}
 		})
 		t.Run(name+", numbered anew, tried again", func(t *testing.T) {
 			t.Parallel()
@@ -56,10 +79,7 @@ func TestArchivedThenLost(t *testing.T) {
 			if err := r.engine.Retry(t.Context(), r.account.ID, row.ID, []store.Key{l.Quarantine[0].Key}); err != nil {
 				t.Fatal(err)
 			}
-			r.pass(1)
-			r.has("Work", 2)
-			r.has("Archive", 5, 7)
-			r.pass(0)
+			r.goesToTheArchive()
 		})
 		t.Run(name+", made again", func(t *testing.T) {
 			t.Parallel()
@@ -112,4 +132,13 @@ func (r *allMailRig) archivedThenPutBackTo() (putBack func()) {
 	r.pair.old.remove("Work", mail(5))
 	r.pass(0)
 	return putBack
+}
+
+// goesToTheArchive runs a pass after which the message is in the archive instead, and another one that has nothing to do.
+func (r *allMailRig) goesToTheArchive() {
+	r.t.Helper()
+	r.pass(1)
+	r.has("Work", 2)
+	r.has("Archive", 5, 7)
+	r.pass(0)
 }

@@ -28,6 +28,14 @@ func (k *treeLook) lostCopies(ctx context.Context, newS session.Target, rows []s
 		if !told || !wentBack(row.Checkpoint, st) {
 			continue
 		}
+		// What is gone may be its owner's own mail: then there is nothing to wait for, at this look or any later one.
+		lines, err := k.linesFrom(ctx, row, st)
+		if err != nil {
+			return lost, err
+		}
+		if len(lines) == 0 {
+			continue
+		}
 		// Of several nodes that are one server one may lag behind.
 		if err := pause.For(ctx, k.of.Quiet); err != nil {
 			return lost, err
@@ -52,24 +60,30 @@ func wentBack(cp store.Checkpoint, st upstream.Status) bool {
 	return cp.NewUIDValidity != 0 && st.UIDValidity == cp.NewUIDValidity && st.UIDNext != 0 && st.UIDNext < cp.NewUIDNext
 }
 
-// forgetFrom forgets the lines of a folder's copies at UIDNEXT and beyond, and has all mail looked through from its beginning.
-func (k *treeLook) forgetFrom(ctx context.Context, row *store.Folder, st upstream.Status) (forgotten bool, err error) {
+// linesFrom are the lines of a folder's copies at UIDNEXT and beyond.
+func (k *treeLook) linesFrom(ctx context.Context, row *store.Folder, st upstream.Status) (lines []store.Key, err error) {
 	l, err := k.of.Store.Ledger(ctx, k.of.ID, row.ID)
 	if err != nil {
+		return nil, err
+	}
+	for i := range l.Entries {
+		if e := &l.Entries[i]; e.UIDValidity == st.UIDValidity && e.UID >= st.UIDNext {
+			lines = append(lines, e.Key)
+		}
+	}
+	return lines, nil
+}
+
+// forgetFrom forgets the lines of a folder's copies at UIDNEXT and beyond, and has all mail looked through from its beginning.
+func (k *treeLook) forgetFrom(ctx context.Context, row *store.Folder, st upstream.Status) (forgotten bool, err error) {
+	lines, err := k.linesFrom(ctx, row, st)
+	if err != nil || len(lines) == 0 {
 		return false, err
 	}
 	cp := row.Checkpoint
 	cp.NewUIDNext, cp.NewHighestModSeq = st.UIDNext, st.HighestModSeq
-	batch := store.Batch{Account: k.of.ID, Folder: row.ID, Checkpoint: &cp}
-	for i := range l.Entries {
-		if e := &l.Entries[i]; e.UIDValidity == st.UIDValidity && e.UID >= st.UIDNext {
-			batch.Forget, batch.Drop = append(batch.Forget, e.Key), append(batch.Drop, e.Key)
-		}
-	}
-	if len(batch.Forget) == 0 {
-		return false, nil
-	}
-	k.of.Log.Warn().Str("folder", row.Title).Int("messages", len(batch.Forget)).
+	batch := store.Batch{Account: k.of.ID, Folder: row.ID, Checkpoint: &cp, Forget: lines, Drop: lines}
+	k.of.Log.Warn().Str("folder", row.Title).Int("messages", len(lines)).
 		Msg("the new server was put back to an earlier state and has lost copies from a folder that the old server has no more; they are looked for in all mail")
 	known, err := k.of.Store.Folders(ctx, k.of.ID)
 	if err != nil {
