@@ -39,7 +39,7 @@ func (s *intentsSeen) note(err error, batches ...store.Batch) error {
 	return err
 }
 
-// While the new server is busy with folders that were sent, small ones that come after them share a commit. None of
+// TestSmallFoldersShareCommits: while the new server is busy with folders that were sent, small ones that come after them share a commit. None of
 // their messages is sent before its intent is durable.
 func TestSmallFoldersShareCommits(t *testing.T) {
 	names := someFolders(40)
@@ -70,7 +70,7 @@ func TestSmallFoldersShareCommits(t *testing.T) {
 	r.same(withINBOX(names)...)
 }
 
-// What was held back for a commit that failed, or whose success was not heard of, is neither lost nor doubled.
+// TestDiskFailsWhileFoldersAreHeldBack: what was held back for a commit that failed, or whose success was not heard of, is neither lost nor doubled.
 func TestDiskFailsWhileFoldersAreHeldBack(t *testing.T) {
 	names := someFolders(8)
 	for _, step := range []string{"+COMMIT", "-COMMIT"} {

@@ -16,7 +16,7 @@ import (
 	"postferry/upstream/link"
 )
 
-// labelled is Gmail with messages in one to three folders.
+// labelledRig is Gmail with messages in one to three folders.
 func labelledRig(t *testing.T) *allMailRig {
 	t.Helper()
 	r := newGmailRig(t, "")

@@ -90,7 +90,7 @@ func TestPOP3Pause(t *testing.T) {
 		takes    time.Duration
 		sessions int
 	}{
-		"slow": {1000 * time.Millisecond, 2}, "quick": {0, 1},
+		"slow": {time.Second, 2}, "quick": {0, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

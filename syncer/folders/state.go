@@ -1,9 +1,10 @@
 package folders
 
 import (
+	"time"
+
 	"postferry/store"
 	"postferry/syncer/treesync"
-	"time"
 )
 
 // State is what is known of a person's mail on both servers.
