@@ -67,11 +67,11 @@ func TestNothingBeginsWhereItIsHeld(t *testing.T) {
 		r.sync()
 	}()
 	r.eventually("the other folder is complete", func() bool { return have("other") == 1 })
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
 	r.engine.Connected(t.Context(), r.account.ID)
 	for _, name := range names {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		r.engine.Visit(ctx, r.account.ID, name, nil)
+		cancel()
 	}
 	r.engine.Disconnected(r.account.ID)
 	if n := have("F") + have("F/below"); n > 0 {
