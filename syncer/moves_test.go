@@ -253,3 +253,35 @@ func TestKnownMessageComesBack(t *testing.T) {
 		})
 	}
 }
+
+// TestCopiedFromNumberedFolder: a message that lies in two folders of the old server is in both on the new one, although the server
+// has given other UIDs to those of the first since that was pulled: nothing was moved.
+func TestCopiedFromNumberedFolder(t *testing.T) {
+	reversed := func(a, b *fakeMessage) int { return int(b.uid) - int(a.uid) }
+	for name, number := range map[string]func(old *fakeServer){
+		"higher UIDs":                   func(old *fakeServer) { old.number("Work", old.folder("Work").next, nil) },
+		"higher UIDs, in another order": func(old *fakeServer) { old.number("Work", old.folder("Work").next, reversed) },
+		"much higher UIDs":              func(old *fakeServer) { old.number("Work", 100, nil) },
+		"lower UIDs": func(old *fakeServer) {
+			old.remove("Work", mail(104))
+			old.number("Work", 1, reversed)
+			old.remove("Work", mail(102))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := rigOfTwo(t)
+			number(r.pair.old)
+			r.pair.old.deliver("INBOX", mail(101))
+			r.pair.old.moveMail("Work", "INBOX", mail(103))
+			r.pair.old.deliver("Work", mail(105))
+			for range 2 {
+				if res := r.sync(); !res.Pass.Complete {
+					t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+				}
+			}
+			r.has("INBOX", append(mails(0, 10), mail(101))...)
+			r.has("Work", mails(100, 106)...)
+		})
+	}
+}

@@ -13,7 +13,7 @@ func (all List) Thinned(but *Folder, status map[string]upstream.Status) (thin []
 	for _, f := range all {
 		if f != but && f.mayBeThin(status) {
 			_, listed := status[f.Old]
-			thin = append(thin, recovery.Thin{ID: f.ID, Old: f.Old, Listed: listed || status == nil, Validity: f.Checkpoint.UIDValidity, AllMail: f.AllMail, Pulled: f.State == store.FolderPresent})
+			thin = append(thin, recovery.Thin{ID: f.ID, Old: f.Old, Listed: listed || status == nil, Validity: f.Checkpoint.UIDValidity, Next: f.Checkpoint.UIDNext, AllMail: f.AllMail, Pulled: f.State == store.FolderPresent})
 		}
 	}
 	return thin
@@ -29,7 +29,7 @@ func (all List) Others(but *Folder, status map[string]upstream.Status) (others [
 	}
 	for _, f := range all {
 		if f != but && f.State == store.FolderPresent && !f.AllMail {
-			others = append(others, recovery.Thin{ID: f.ID, Old: f.Old, Listed: true, Pulled: true, Validity: cmp.Or(f.Checkpoint.UIDValidity, status[f.Old].UIDValidity)})
+			others = append(others, recovery.Thin{ID: f.ID, Old: f.Old, Listed: true, Pulled: true, Validity: cmp.Or(f.Checkpoint.UIDValidity, status[f.Old].UIDValidity), Next: cmp.Or(f.Checkpoint.UIDNext, status[f.Old].UIDNext)})
 		}
 	}
 	return others

@@ -74,7 +74,7 @@ func (a *AlikeCopies) Enter(ctx context.Context, missing []upstream.Message, lin
 			continue
 		}
 		if !slices.ContainsFunc(mv.sources, func(s Thin) bool { return s.ID == l.row.ID }) {
-			mv.sources = append(mv.sources, Thin{ID: l.row.ID, Old: l.row.Old, Listed: true, Validity: l.row.Checkpoint.UIDValidity, AllMail: l.row.AllMail})
+			mv.sources = append(mv.sources, Thin{ID: l.row.ID, Old: l.row.Old, Listed: true, Validity: l.row.Checkpoint.UIDValidity, Next: l.row.Checkpoint.UIDNext, AllMail: l.row.AllMail})
 		}
 		ledger := store.Ledger{Entries: []store.Entry{l.Entry}}
 		if l.repaired != nil {

@@ -11,9 +11,7 @@ import (
 
 	"postferry/store"
 	"postferry/syncer/message"
-	"postferry/syncer/session"
 	"postferry/upstream"
-	"postferry/upstream/link"
 )
 
 // A message that is moved on the old server, or that its server gives another UID, has a new
@@ -27,11 +25,12 @@ import (
 // Thin is a folder of which the ledger may have lines whose messages are gone from the old server.
 type Thin struct {
 	ID       store.FolderID
-	Old      string // its raw name there
-	Listed   bool   // it was there when the old server last told its folders
-	Pulled   bool   // it is copied, so that it is told and tried again if it doesn't open
-	Validity uint32 // UIDVALIDITY there when it was pulled last
-	AllMail  bool   // it has what lay in no other folder: if that is in another now, it is the same message
+	Old      string   // its raw name there
+	Listed   bool     // it was there when the old server last told its folders
+	Pulled   bool     // it is copied, so that it is told and tried again if it doesn't open
+	Validity uint32   // UIDVALIDITY there when it was pulled last
+	Next     imap.UID // likewise UIDNEXT; 0 if it wasn't
+	AllMail  bool     // it has what lay in no other folder: if that is in another now, it is the same message
 }
 
 // Moves are the lines that messages with unknown keys are compared with.
@@ -235,95 +234,6 @@ func (mv *Moves) gone(ctx context.Context, lines []movedLine) (gone, unseen []mo
 		return gone, unseen, nil
 	}
 	return gone, unseen, mv.OpenAgain(ctx)
-}
-
-// present tells which lines' keys belong to messages of the open folder that are there.
-func (mv *Moves) present(ctx context.Context, ring session.Keyring, lines []movedLine) (there map[store.Key]bool, err error) {
-	there = map[store.Key]bool{}
-	var set imap.UIDSet
-	for _, l := range lines {
-		if uid, ok := ring.UID(l.Key); ok {
-			set.AddNum(uid)
-		}
-	}
-	if len(set) == 0 {
-		return there, nil
-	}
-	return there, askedAgain(set, func(set imap.UIDSet, told func(imap.UID)) error {
-		return mv.Old.ListFlags(ctx, set, func(m upstream.Message) error {
-			told(m.UID)
-			there[ring.Key(m.UID)] = true
-			return nil
-		})
-	})
-}
-
-// errUnseen is a folder that does not open although it is listed: nobody knows what is in it.
-var errUnseen = errors.New("the folder does not open")
-
-// presentIn is present for another folder. One that is not listed any more and does not open is gone, with
-// all that was in it. Of one that does not open although it is listed it is errUnseen, as that is told and tried again; if it isn't pulled any
-// more, everything counts as there. In one with another UIDVALIDITY, which may be another folder with its name, the messages are looked for.
-func (mv *Moves) presentIn(ctx context.Context, s Thin, lines []movedLine) (map[store.Key]bool, error) {
-	f, err := mv.Old.Open(ctx, s.Old, session.OpenWith{})
-	refused := link.ClassOf(err) == link.Refused
-	switch {
-	case refused && !s.Listed:
-		return nil, nil
-	case refused && s.Pulled:
-		return nil, errUnseen
-	case refused:
-		return keysOf(lines), nil
-	case err != nil:
-		return nil, err
-	case f.UIDValidity != s.Validity:
-		return mv.alikeIn(ctx, lines)
-	}
-	return mv.present(ctx, f.Keys, lines)
-}
-
-func keysOf(lines []movedLine) map[store.Key]bool {
-	keys := make(map[store.Key]bool, len(lines))
-	for _, l := range lines {
-		keys[l.Key] = true
-	}
-	return keys
-}
-
-// alikeIn tells for which lines the open folder has messages like theirs, one for each.
-func (mv *Moves) alikeIn(ctx context.Context, lines []movedLine) (map[store.Key]bool, error) {
-	want := make([]message.Wanted, len(lines))
-	sizes := map[int64]bool{}
-	for i, l := range lines {
-		want[i], sizes[l.Size] = l.Wanted, true
-	}
-	var set imap.UIDSet
-	err := mv.Old.ListMessages(ctx, imap.UIDSet{imap.UIDRange{Start: 1, Stop: 0}}, 0, func(m upstream.Message) error {
-		if sizes[m.Size] {
-			set.AddNum(m.UID)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	var found []message.Candidate
-	for _, part := range session.Chunks(set, session.ListWindow) {
-		err := headersOf(ctx, mv.Old, part, func(m upstream.Message, header []byte) error {
-			found = append(found, message.Candidate{Fingerprint: message.Fingerprint(header, m.Size), Size: m.Size, UID: m.UID})
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	there := map[store.Key]bool{}
-	for i, c := range message.NewCandidates(found).TakeExact(want) {
-		if c.UID != 0 {
-			there[lines[i].Key] = true
-		}
-	}
-	return there, nil
 }
 
 // enterMoved enters the messages that lines stand for, and returns the others. Other pulls of the account
