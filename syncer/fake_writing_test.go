@@ -113,7 +113,11 @@ func (s *fakeSession) CopyUIDs(_ context.Context, set imap.UIDSet, mailbox strin
 	if isLate || isHung {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		l := &lateStore{int(late), func(bool) { _ = store() }}
+		l := &lateStore{int(late), func(late bool) {
+			if store() == nil && late && s.stored != nil {
+				s.stored(from.bodiesOf(copied.From))
+			}
+		}}
 		if isHung {
 			s.goesOn, s.hung, l.steps = hung, l, never
 		}
@@ -141,6 +145,16 @@ func (s *fakeSession) copyTo(from *fakeFolder, set imap.UIDSet, mailbox string) 
 		}
 	}
 	return copied, nil
+}
+
+// bodiesOf are the bodies of messages. The caller holds the lock.
+func (b *fakeFolder) bodiesOf(uids []imap.UID) (bodies [][]byte) {
+	for _, m := range b.messages {
+		if slices.Contains(uids, m.uid) {
+			bodies = append(bodies, m.body)
+		}
+	}
+	return bodies
 }
 
 func changed(flags []imap.Flag, c upstream.FlagChange) []imap.Flag {

@@ -144,14 +144,15 @@ func (m *model) decide() {
 }
 
 // comeAgain expects all mail of a folder on the new server, whatever was copied before. What was moved there on the old
-// server, and whose copy its user has removed from another folder, may stay removed.
+// server, or has lost a label there, and whose copy its user has removed from another folder, may stay removed.
 func (m *model) comeAgain(old map[string]int) {
 	copies := total(m.count(m.pair.new))
 	for body, n := range old {
-		if !m.movedOld[body] {
+		yet := m.yetToCome(body, copies)
+		if !m.movedOld[body] && !m.unlabelled(body) {
 			m.removed[body] = 0
 		}
-		m.limit[body] = copies[body] + n + m.removed[body]
+		m.limit[body] = copies[body] + n + yet + m.removed[body]
 		m.double[body] = m.double[body] || copies[body] > 0
 		delete(m.mine, body)
 		delete(m.excused[unnoticed], body)
@@ -217,6 +218,7 @@ func (m *model) check(when string) {
 	}
 	m.checkLeftOut(when, left)
 	m.checkPlaces(when, hidden)
+	m.checkLabels(when)
 }
 
 // oneOfSeveral tells whether a message was there several times, so that nobody can tell which of them is left, or may be there once more
@@ -309,7 +311,7 @@ func (m *model) checkPlaces(when string, hidden map[string]bool) {
 			if !o.date.Equal(c.date) {
 				m.fail("%s: %s has the date %v, its copy %v: %q", when, o.folder, o.date, c.date, c.body)
 			}
-			if copies[c.body] == 1 && m.limit[c.body] == 1 && !m.stray[c.body] && !m.filed[c.body] && !m.double[c.body] && !hidden[c.body] && known[o.folder] && of[c.folder] != o.folder {
+			if copies[c.body] == 1 && m.limit[c.body] == 1 && !m.stray[c.body] && !m.filed[c.body] && m.labelled[c.body] == nil && !m.double[c.body] && !hidden[c.body] && known[o.folder] && of[c.folder] != o.folder {
 				m.fail("%s: the copy of a message of %s is in %s: %q", when, o.folder, c.folder, c.body)
 			}
 		}

@@ -105,7 +105,7 @@ func history(t *rapid.T, done *tally) {
 		"lose ledger":          m.loseLedger,
 		"":                     m.neverTwice,
 	}
-	t.Repeat(with(actions, m.precautions(), m.accidents(), m.oldActions(), m.clientActions(), m.secondActions(), m.allMailActions()))
+	t.Repeat(with(actions, m.precautions(), m.accidents(), m.oldActions(), m.clientActions(), m.secondActions(), m.allMailActions(), m.labelActions()))
 	m.quiesce()
 	done.histories.Add(1)
 	done.excuses.add(m.used)
@@ -203,6 +203,7 @@ type model struct {
 	visited   bool                // somebody has opened a folder since then
 	double    map[string]bool     // may have copies of its own right besides ours
 	lostDirs  map[string]bool     // new folders the user deleted
+	labelled  map[string][]string // shows, or has shown, in these folders of the old server; nil where messages have no labels
 	final     bool                // the history has ended: nothing is to come any more
 	amnesia   bool                // the ledger was lost, and no pass has been complete since
 }
@@ -226,6 +227,7 @@ func newModel(t *rapid.T, done *tally) *model {
 	}
 	m.pair.old.add("Work")
 	m.drawAllMail(t)
+	m.drawLabels(t)
 	m.startEngine()
 	return m
 }
@@ -280,7 +282,7 @@ func (m *model) startEngine() {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	e.shared.dial = m.pair.dialers()
+	e.shared.dial = m.dialers()
 	e.shared.quiet = 6 * time.Millisecond
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})

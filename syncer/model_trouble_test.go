@@ -72,7 +72,7 @@ const kindMeanwhile = "meanwhile"
 const kindOmits = "omits"
 
 // tellsMessages are the steps that tell of messages what may be left out.
-var tellsMessages = []string{"+LISTING", "+FLAGS", "+HEADERS", "+BODIES", "+EARLY", "+HEADS", "+SEARCH"}
+var tellsMessages = []string{"+LISTING", "+FLAGS", "+HEADERS", "+BODIES", "+EARLY", "+HEADS", "+SEARCH", "+LABELS"}
 
 // noBug is the one NO that may come after the fact.
 const noBug = "NO " + string(imap.ResponseCodeServerBug)
@@ -95,6 +95,9 @@ func drawTrouble(t *rapid.T) *trouble {
 	return f
 }
 
+// storing is a step with which the new server begins to store messages.
+func storing(step string) bool { return step == "+APPEND" || step == "+COPY" }
+
 func drawFault(t *rapid.T) fault {
 	f := fault{after: rapid.OneOf(rapid.IntRange(1, 20), rapid.IntRange(1, 200)).Draw(t, "steps")}
 	kinds := []string{"cut", "crash", "NO", "lost answer", "late", "hung", "restart", "crash at a commit", "bug"}
@@ -103,12 +106,12 @@ func drawFault(t *rapid.T) fault {
 	}
 	switch kind := rapid.SampledFrom(kinds).Draw(t, "trouble"); kind {
 	case "lost answer":
-		f.kind, f.where = "cut", func(step string) bool { return step == "-APPEND" || step == "+WAIT" }
+		f.kind, f.where = "cut", func(step string) bool { return step == "-APPEND" || step == "-COPY" || step == "+WAIT" }
 	case "late":
-		f.kind, f.where = "late", func(step string) bool { return step == "+APPEND" }
+		f.kind, f.where = "late", storing
 		f.late = rapid.OneOf(rapid.Just(1), rapid.IntRange(1, 80)).Draw(t, "steps until it is stored")
 	case "hung":
-		f.kind, f.where = kind, func(step string) bool { return step == "+APPEND" }
+		f.kind, f.where = kind, storing
 		f.hangs = time.Duration(rapid.IntRange(-1, 10).Draw(t, "milliseconds")) * time.Millisecond
 	case "restart":
 		f.kind, f.where = kind, func(step string) bool {
@@ -122,7 +125,7 @@ func drawFault(t *rapid.T) fault {
 		f.kind, f.where = kindOmits, func(step string) bool { return step == "+LIST" }
 		f.omits = rapid.IntRange(1, 10).Draw(t, "folder")
 	case "bug": // the server has stored what it says NO to
-		f.kind, f.where = noBug, func(step string) bool { return step == "-APPEND" }
+		f.kind, f.where = noBug, func(step string) bool { return step == "-APPEND" || step == "-COPY" }
 	case "crash at a commit":
 		f.kind, f.where = "crash", func(step string) bool { return step[1:] == "COMMIT" || step[1:] == "FOLDERS" }
 	case "NO":
@@ -179,7 +182,7 @@ func (f *fault) error(step string) error {
 		return hungError(f.goesOn)
 	case f.kind == "restart":
 		return errRestart
-	case f.kind == noBug && step == "-APPEND":
+	case f.kind == noBug && (step == "-APPEND" || step == "-COPY"):
 	case !no, strings.HasPrefix(step, "-"), step == "+WAIT", step == "+HALF":
 		return lostError(step) // any other NO after the fact, or one to what is no command, would be a lie
 	}
