@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -8,10 +9,12 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"postferry/admin/access"
 	"postferry/config"
+	"postferry/internal/publicnet"
 	"postferry/report"
 	"postferry/store"
 )
@@ -156,15 +159,19 @@ func newKey() store.Secret {
 	return store.Secret("whsec_" + base64.StdEncoding.EncodeToString(key))
 }
 
-// inside tells whether a webhook is written to be at an address of this machine or a private network, or has no TLS.
-// Where a name leads is seen whenever something is posted.
+// inside tells whether a webhook is written to be at an address of this machine or a private network, at a port that is not one of
+// the web, or has no TLS. Where a name leads is seen whenever something is posted.
 func inside(to store.Secret) bool {
 	u, err := url.Parse(to.Reveal())
 	if err != nil || u.Scheme != "https" || strings.EqualFold(u.Hostname(), "localhost") {
 		return true
 	}
+	port, err := strconv.ParseUint(cmp.Or(u.Port(), "443"), 10, 16)
+	if err != nil || !publicnet.WebPort(int(port)) {
+		return true
+	}
 	address, err := netip.ParseAddr(u.Hostname())
-	return err == nil && (!address.Unmap().IsGlobalUnicast() || address.Unmap().IsPrivate())
+	return err == nil && !publicnet.AllowedWeb(netip.AddrPortFrom(address, uint16(port)))
 }
 
 func errWebhookInside(field string) access.Mistake {

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"slices"
 	"syscall"
 	"time"
 
@@ -34,8 +33,7 @@ func newClient(outside bool) *http.Client {
 // onlyOutside is called before each attempt to connect to an address.
 func onlyOutside(_ context.Context, _, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
-	if err != nil || !publicnet.Reachable(to.Addr(), false) || slices.Contains(publicnet.Own(), to.Addr().Unmap()) ||
-		to.Port() != 443 && to.Port() < 1024 {
+	if err != nil || !publicnet.AllowedWeb(to) {
 		return fmt.Errorf("%w: %s", publicnet.ErrBarred, address)
 	}
 	return nil

@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -133,8 +132,7 @@ var errInside = errors.New("its address is this machine's or a private network's
 // onlyOutside is called before each attempt to connect to an address.
 func onlyOutside(_ context.Context, _, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
-	if err != nil || !publicnet.Reachable(to.Addr(), false) || slices.Contains(publicnet.Own(), to.Addr().Unmap()) ||
-		to.Port() != 443 && to.Port() < 1024 {
+	if err != nil || !publicnet.AllowedWeb(to) {
 		return fmt.Errorf("%w: %s", errInside, address)
 	}
 	return nil

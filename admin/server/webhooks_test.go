@@ -68,7 +68,8 @@ func TestWebhooks(t *testing.T) {
 		t.Errorf("%+v", d.Recipients)
 	}
 	for url, wrong := range map[string]string{"": "is no URL", "http://x.example/": "is no URL", "https://a:b@x.example/": "is no URL", "ftp://x.example/": "is no URL",
-		"http://127.0.0.1/": "private network", "https://127.0.0.1/": "private network", "https://[::1]/": "private network", "https://10.1.2.3:8443/x": "private network", "https://localhost/": "private network"} {
+		"http://127.0.0.1/": "private network", "https://127.0.0.1/": "private network", "https://[::1]/": "private network", "https://10.1.2.3:8443/x": "private network", "https://localhost/": "private network",
+		"https://100.64.0.1/": "private network", "https://[64:ff9b::7f00:1]/": "private network", "https://x.example:25/": "not one of the web", "https://[2606:4700::1]:22/": "not one of the web"} {
 		status, _, text := root.form(path, "do", "add", "url", url, "language", "en")
 		shows(t, url, status, 422, text, wrong, `aria-invalid="true"`, "takes.example")
 	}

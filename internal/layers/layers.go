@@ -116,7 +116,7 @@ func allowed() map[string][]string {
 		"admin/checks":    {"admin/access", "admin/board", "admin/jobs", "admin/selection", spreadsheet, reasons, reports, "discover", "store", "config"},
 		"admin/transfers": {"admin/access", "admin/board", "admin/runs", "admin/selection", spreadsheet, reasons, reports, "store", "config"},
 		"admin/finishing": {"admin/access", "admin/board", "admin/jobs", "admin/selection", "stage", "lifecycle", "store", "config"},
-		"admin":           append([]string{"admin/runs", "admin/access", "admin/board", "admin/jobs", "admin/selection", "admin/checks", "admin/transfers", "admin/finishing", throttle, spreadsheet, asciifold, reasons, reports, "tenant", "directory", "cause", "stage", "lifecycle"}, middle...),
+		"admin":           append([]string{"admin/runs", "admin/access", "admin/board", "admin/jobs", "admin/selection", "admin/checks", "admin/transfers", "admin/finishing", throttle, publicnet, spreadsheet, asciifold, reasons, reports, "tenant", "directory", "cause", "stage", "lifecycle"}, middle...),
 		console:           {control, humanize, tables, spreadsheet, reports, reasons, "cause", "discover", "store", "config"},
 		backend: append([]string{control, "credential", "admin", "admin/access", "cause", reports, reasons, "tenant", "directory", "stage", "lifecycle", "proxy", "syncer", "syncer/verify",
 			"syncer/dryrun"}, middle...), // it is asked over the control socket, and asks all that do something

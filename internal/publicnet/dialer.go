@@ -42,6 +42,10 @@ func control(_ context.Context, network, address string, _ syscall.RawConn) erro
 
 // Allowed tells whether an address is outside, and its port one at which a mail server
 // may be looked for.
-func Allowed(to netip.AddrPort) bool {
-	return MailPort(int(to.Port())) && Reachable(to.Addr(), false) && !slices.Contains(Own(), to.Addr().Unmap())
-}
+func Allowed(to netip.AddrPort) bool { return MailPort(int(to.Port())) && outside(to.Addr()) }
+
+// AllowedWeb is Allowed for a web server.
+func AllowedWeb(to netip.AddrPort) bool { return WebPort(int(to.Port())) && outside(to.Addr()) }
+
+// outside tells whether an address is neither this machine's nor one of a private network.
+func outside(a netip.Addr) bool { return Reachable(a, false) && !slices.Contains(Own(), a.Unmap()) }

@@ -62,6 +62,9 @@ func MailPort(port int) bool {
 	return slices.Contains([]int{110, 143, 993, 995}, port) || port >= 1024 && port <= 65535
 }
 
+// WebPort tells whether a port may be connected to: that of HTTPS, and those no well-known service is at.
+func WebPort(port int) bool { return port == 443 || port >= 1024 && port <= 65535 }
+
 // Own are this machine's addresses that others can reach. Loopback is not one of
 // them: whether that may be connected to is Reachable's matter.
 func Own() (all []netip.Addr) {

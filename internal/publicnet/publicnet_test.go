@@ -34,7 +34,7 @@ func TestReachable(t *testing.T) {
 		}
 	}
 	for _, a := range Own() {
-		if Allowed(netip.AddrPortFrom(a, 993)) {
+		if Allowed(netip.AddrPortFrom(a, 993)) || AllowedWeb(netip.AddrPortFrom(a, 443)) {
 			t.Errorf("%s is this machine", a)
 		}
 	}
@@ -44,6 +44,21 @@ func TestMailPort(t *testing.T) {
 	for port, want := range map[int]bool{143: true, 993: true, 110: true, 995: true, 1143: true, 65535: true,
 		0: false, 22: false, 25: false, 80: false, 443: false, 1023: false, 65536: false, -1: false} {
 		if got := MailPort(port); got != want {
+			t.Errorf("port %d: %v", port, got)
+		}
+	}
+}
+
+func TestWeb(t *testing.T) {
+	for text, want := range map[string]bool{"93.184.216.34:443": true, "93.184.216.34:8443": true, "[2606:4700::6810:85e5]:65535": true,
+		"93.184.216.34:80": false, "93.184.216.34:25": false, "93.184.216.34:993": false, "93.184.216.34:1023": false, "93.184.216.34:0": false,
+		"127.0.0.1:443": false, "[::ffff:10.0.0.1]:443": false, "100.64.0.1:8443": false} {
+		if got := AllowedWeb(netip.MustParseAddrPort(text)); got != want {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+	for port, want := range map[int]bool{443: true, 1024: true, 65535: true, 65536: false, 0: false, -1: false, 22: false, 80: false} {
+		if got := WebPort(port); got != want {
 			t.Errorf("port %d: %v", port, got)
 		}
 	}
