@@ -7,7 +7,6 @@ import (
 
 	"golang.org/x/oauth2"
 
-	"postferry/admin/finishing"
 	"postferry/internal/demo/clouds"
 	"postferry/store"
 )
@@ -17,25 +16,13 @@ func TestEndsAreToldToTheProvider(t *testing.T) {
 	p := startPage(t)
 	c := p.admin("anna", "")
 	const domain, d = "c.example", "/api/v1/domains/c.example"
-	accounts := func(do string) {
-		t.Helper()
-		c.want(200, "POST", d+do, map[string]any{"all": true}, nil)
+	ends := endings(p, c, domain)
+	ends["domain removed"] = func() { // of which somebody has agreed who has no account
+		c.want(200, "POST", d+"/accounts/remove", map[string]any{"all": true}, nil)
+		agree(t, c, domain)
+		c.want(204, "DELETE", d, nil, nil)
 	}
-	for name, end := range map[string]func(){
-		"removed":   func() { accounts("/accounts/remove") },
-		"forgotten": func() { c.want(204, "POST", d+"/forget", nil, nil) },
-		"finished": func() {
-			accounts("/begin")
-			c.want(202, "POST", d+"/finish/prepare", nil, nil)
-			eventually(t, "it is prepared", func() bool { return p.app.Finishing.ViewPrepare(domain).State == "done" })
-			c.want(200, "POST", d+"/finish", finishing.FinishInput{Accept: true}, nil)
-		},
-		"domain removed": func() {
-			accounts("/accounts/remove")
-			agree(t, c, domain)
-			c.want(204, "DELETE", d, nil, nil)
-		},
-	} {
+	for name, end := range ends {
 		provider := p.agreeing(domain, store.OldSide)
 		p.put(domain, "anna@"+domain)
 		agree(t, c, domain)
