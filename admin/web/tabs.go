@@ -13,7 +13,7 @@ func tabs(path string, everything bool) (all []section) {
 	domain, rest, _ := strings.Cut(rest, "/")
 	at, _, _ := strings.Cut(rest, "/")
 	domain, err := url.PathUnescape(domain)
-	if !ofDomain || err != nil {
+	if !ofDomain || domain == "" || err != nil {
 		return nil
 	}
 	for _, name := range []string{"", "check", "verify", "runs", "servers", "settings", "connect", "finish"} {
