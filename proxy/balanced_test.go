@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -80,29 +81,37 @@ func TestClientIsToldToTheServer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		told := make(chan string, 1)
-		go func() {
-			conn, err := l.Accept()
-			if err != nil {
-				told <- err.Error()
-				return
+		told := make(chan string, 10)
+		var served sync.WaitGroup
+		served.Go(func() {
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				told <- source(conn)
 			}
-			defer conn.Close()
-			h, err := proxyproto.Read(bufio.NewReader(conn))
-			if err != nil {
-				told <- err.Error()
-				return
-			}
-			told <- h.SourceAddr.String()
-		}()
-		server := (&fakeServer{Listener: l}).config()
+		})
+		server := insecure(l)
 		server.ProxyProtocol = version
 		p := startProxy(t, server, nil)
+		itself := <-told // who asks what it offers
 		c := p.greeted(t)
 		c.says("a LOGIN joe@example.com pw\n")
-		if got := <-told; got != c.LocalAddr().String() {
-			t.Errorf("version %d: the server is told %s, the client is at %s", version, got, c.LocalAddr())
+		if got := <-told; got != c.LocalAddr().String() || itself == got {
+			t.Errorf("version %d: the server is told %s, the client is at %s; before it %s", version, got, c.LocalAddr(), itself)
 		}
 		l.Close()
+		served.Wait()
 	}
+}
+
+// source reads where a connection comes from, and ends it.
+func source(conn net.Conn) string {
+	defer conn.Close()
+	h, err := proxyproto.Read(bufio.NewReader(conn))
+	if err != nil {
+		return err.Error()
+	}
+	return h.SourceAddr.String()
 }

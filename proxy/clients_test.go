@@ -105,6 +105,7 @@ func TestKick(t *testing.T) {
 	g.server.says("ab)\na OK\n")
 	g.client.hears("ab)\na OK\n* BYE [UNAVAILABLE] The administrator has ended this connection\n")
 	g.client.hearsEnd()
+	g.client.Close()
 	g.ends(t)
 	if n := len(g.srv.Clients()); n != 0 {
 		t.Errorf("%d clients are left", n)
@@ -127,6 +128,7 @@ func TestStopLetsCommandsFinish(t *testing.T) {
 		g.client.hearsNothing()
 		g.server.says("a OK [COPYUID 1 1 1] done\n")
 		g.client.hears("a OK [COPYUID 1 1 1] done\n* BYE Postferry is shutting down\n")
+		g.client.Close()
 		g.ends(t)
 	})
 	t.Run("idle", func(t *testing.T) {
@@ -138,12 +140,13 @@ func TestStopLetsCommandsFinish(t *testing.T) {
 		g.client.hears("+ idling\n")
 		g.stop()
 		g.client.hears("* BYE Postferry is shutting down\n")
+		g.client.Close()
 		g.ends(t)
 	})
 	t.Run("too long", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
-			g := newRigOn(t, pipeInMemory, nil)
+			g := newRigInMemory(t, nil)
 			g.client.says("a SEARCH TEXT x\n")
 			g.server.hears("a SEARCH TEXT x\n")
 			g.stop()

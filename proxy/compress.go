@@ -37,7 +37,7 @@ func (u *upload) compress(ctx context.Context) error {
 	}
 	u.done()
 	u.drop(u.off)
-	u.flow.quiet(ctx, u.srv.limits.refusal, nil)
+	u.flow.quiet(ctx, refusalBound, nil)
 	switch {
 	case u.compressed.Load():
 		return u.out.inject(tag + " NO [COMPRESSIONACTIVE] DEFLATE is active already\r\n")

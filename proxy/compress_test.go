@@ -7,7 +7,10 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"postferry/internal/pause"
 )
 
 // deflated is a connection as a client has it behind COMPRESS.
@@ -40,17 +43,29 @@ func compressed(t *testing.T, p *peer) *peer {
 // itself as well; a SELECT can be held back, and much can go through.
 func TestCompress(t *testing.T) {
 	t.Parallel()
-	visit := make(chan struct{})
-	g := newRig(t, func(g *rig, _ *entry) {
-		g.srv.cfg.Proxy.Compress = true
-		g.srv.limits.progress = 20 * time.Millisecond
-		g.ferry.visit = func(ctx context.Context, _ string, _ func(int, int)) {
-			select {
-			case <-visit:
-			case <-ctx.Done():
-			}
-		}
+	t.Run("sockets", func(t *testing.T) {
+		t.Parallel()
+		speaksCompressed(t, newRig(t, compressing(0)), "")
 	})
+	t.Run("a SELECT that is held", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			speaksCompressed(t, newRigInMemory(t, compressing(progressEvery+time.Second)), "* OK [INPROGRESS (\"g\" NIL NIL)] The folder is being filled\n")
+		})
+	})
+}
+
+// compressing has a rig compress, and a visit take a while.
+func compressing(visit time.Duration) func(*rig, *entry) {
+	return func(g *rig, _ *entry) {
+		g.srv.cfg.Proxy.Compress = true
+		g.ferry.visit = func(ctx context.Context, _ string, _ func(int, int)) { pause.For(ctx, visit) }
+	}
+}
+
+// speaksCompressed has both ends converse; progress is what the client hears while its SELECT is held.
+func speaksCompressed(t *testing.T, g *rig, progress string) {
+	t.Helper()
 	g.client.says("a CAPABILITY\n")
 	g.server.hears("a CAPABILITY\n")
 	g.server.says("* CAPABILITY IMAP4rev1 COMPRESS=DEFLATE IDLE\na OK done\n")
@@ -72,23 +87,10 @@ func TestCompress(t *testing.T) {
 	g.server.says("* CAPABILITY IMAP4rev1 COMPRESS=DEFLATE\nf OK\n")
 	c.hears("* CAPABILITY IMAP4rev1\nf OK\n")
 	c.says("g SELECT x\nh NOOP\n")
-	c.hears("* OK [INPROGRESS (\"g\" NIL NIL)] The folder is being filled\n")
-	close(visit)
+	c.hears(progress)
 	g.server.hears("g SELECT x\nh NOOP\n")
 	g.server.says("g OK\nh OK\n")
-	for {
-		line, err := c.r.ReadString('\n')
-		if err != nil {
-			t.Fatal(err)
-		}
-		if line == "g OK\r\n" {
-			break
-		}
-		if !strings.HasPrefix(line, "* OK [INPROGRESS") {
-			t.Fatalf("heard %q", line)
-		}
-	}
-	c.hears("h OK\n")
+	c.hears("g OK\nh OK\n")
 	body := strings.Repeat("0123456789\n", 30_000)
 	c.says("i APPEND x {330000+}\n" + body + "\n")
 	g.server.hears("i APPEND x {330000+}\n" + body + "\n")
@@ -113,5 +115,6 @@ func TestNoCompress(t *testing.T) {
 	g = newRig(t, func(g *rig, _ *entry) { g.srv.cfg.Proxy.Compress = true })
 	g.client.says("a COMPRESS DEFLATE\nb NOOP\n")
 	g.client.hears("* BYE Nothing may follow COMPRESS\n")
+	g.client.Close()
 	g.ends(t)
 }

@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"postferry/internal/pause"
-	"postferry/proxy/admission"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"postferry/internal/lab/inmemory"
+	"postferry/internal/pause"
+	"postferry/proxy/admission"
 )
 
 // from connects to the plain port from an address of this machine.
@@ -157,22 +160,26 @@ func TestConnectionsAreBounded(t *testing.T) {
 
 // A client that is being logged in isn't sent away, however many come; one that failed may be.
 func TestLoginUnderWayStays(t *testing.T) {
-	f := startFakeServer(t, map[string]string{"j.new": "new pw"})
-	f.set("hang")
-	p := startProxy(t, f.config(), func(p *proxyRig) { p.limits.login = 2 * time.Second })
-	p.store.accounts["joe@example.com"] = known("old pw", "j.new", "new pw")
-	c := p.greeted(t)
-	c.says("a LOGIN joe@example.com \"new pw\"\n")
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	for len(f.attempts()) == 0 && ctx.Err() == nil {
-		pause.For(ctx, time.Millisecond)
-	}
-	for range 50 {
-		p.connect(t)
-	}
-	c.hears("a " + down)
-	c.hearsEnd() // as the oldest it goes now
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := inmemory.NewListener()
+		f := startFakeServerOn(t, l, map[string]string{"j.new": "new pw"})
+		f.set("hang")
+		p, _, imap := startProxyInMemory(t, l, nil)
+		p.store.accounts["joe@example.com"] = known("old pw", "j.new", "new pw")
+		c := connectInMemory(t, imap)
+		c.hears(ready)
+		c.says("a LOGIN joe@example.com \"new pw\"\n")
+		synctest.Wait()
+		if tried := f.attempts(); len(tried) != 1 {
+			t.Fatalf("tried: %q", tried)
+		}
+		for range 50 {
+			connectInMemory(t, imap)
+		}
+		c.hearsInTheEnd("a " + down)
+		c.hearsEnd() // as the oldest it goes now
+	})
 }
 
 // TestProtocolName: who names a protocol must mean IMAP; who names none is let in.

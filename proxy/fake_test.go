@@ -210,7 +210,12 @@ func newRig(t testing.TB, adjust func(*rig, *entry)) *rig {
 	return newRigOn(t, pipe, adjust)
 }
 
-// pipeInMemory is a pipe for a bubble, in which time passes.
+// newRigInMemory is newRig for a bubble, in which time passes.
+func newRigInMemory(t testing.TB, adjust func(*rig, *entry)) *rig {
+	t.Helper()
+	return newRigOn(t, pipeInMemory, adjust)
+}
+
 func pipeInMemory(t testing.TB) (ours, theirs net.Conn) {
 	t.Helper()
 	ours, theirs = inmemory.Pipe("127.0.0.1:2", "127.0.0.1:1")
@@ -223,14 +228,12 @@ func newRigOn(t testing.TB, pipe func(testing.TB) (ours, theirs net.Conn), adjus
 	t.Helper()
 	g := &rig{ferry: &fakeFerry{}, ended: make(chan struct{})}
 	g.srv = &Server{
-		cfg:    &config.Config{Proxy: config.Proxy{VisitWait: patience}},
-		ferry:  g.ferry,
-		log:    zerolog.Nop(),
-		limits: defaultLimits(),
-		door:   admission.NewDoor(10), logins: admission.NewQueue(10), present: newPresent(),
+		cfg:   &config.Config{Proxy: config.Proxy{VisitWait: patience}},
+		ferry: g.ferry,
+		log:   zerolog.Nop(),
+		door:  admission.NewDoor(10), logins: admission.NewQueue(10), present: newPresent(),
 	}
 	g.srv.metrics = newMetrics(g.srv)
-	g.srv.limits.linger = 200 * time.Millisecond
 	in := &entry{login: "joe@example.com", account: testAccount}
 	if adjust != nil {
 		adjust(g, in)

@@ -100,6 +100,7 @@ func TestLearningKeepsCredentialsGivenMeanwhile(t *testing.T) {
 				want.New.Password = "mine" // it was what the new server refused
 			}
 			wantAccount(t, moment, st, want)
+			c.Close()
 			p.stop()
 		}
 	}
@@ -113,6 +114,7 @@ func logInChanged(t *testing.T, st store.Store) {
 	c := p.greeted(t)
 	c.says("a LOGIN joe@example.com mine\n")
 	c.hears("a " + welcome)
+	c.Close()
 	p.stop()
 }
 

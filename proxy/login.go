@@ -94,7 +94,7 @@ func (s *session) tryLogIn(ctx context.Context, c claim, log zerolog.Logger) (*e
 		trusted, onRecord = s.srv.trusted(&who, &c)
 	}
 	if !trusted {
-		waits, cancel := context.WithTimeout(ctx, s.srv.limits.login)
+		waits, cancel := context.WithTimeout(ctx, loginBound)
 		defer cancel()
 		begun := time.Now()
 		var limited error
@@ -189,7 +189,7 @@ func (s *Server) lookUp(ctx context.Context, c claim, log zerolog.Logger) (who c
 
 // logIn opens the new server with a claim. Errors are as those of lookUp.
 func (s *Server) logIn(ctx context.Context, who *claimant, by person, log zerolog.Logger) (*entry, error) {
-	tryCtx, cancel := context.WithTimeout(ctx, s.limits.login)
+	tryCtx, cancel := context.WithTimeout(ctx, loginBound)
 	defer cancel()
 	c, domain := who.claim, who.domain
 	if c.master != "" {
@@ -199,7 +199,7 @@ func (s *Server) logIn(ctx context.Context, who *claimant, by person, log zerolo
 	if err != nil {
 		return nil, err
 	}
-	dialer := &dialer{server: domain.New, buffers: &s.buffers, tls: &s.shared, stall: s.limits.login, log: log, leave: leave, id: by.id, offers: s.offers, client: by.from}
+	dialer := &dialer{server: domain.New, buffers: &s.buffers, tls: &s.shared, log: log, leave: leave, id: by.id, offers: s.offers, client: by.from, dial: s.dial}
 	defer dialer.leave()
 	if !who.known {
 		return s.logInUnknown(ctx, tryCtx, dialer, domain, c, log)
@@ -368,11 +368,11 @@ func same(a, b store.Secret) int {
 // dialer opens sessions with the new server, while it is a login's turn.
 type dialer struct {
 	server  config.Server
-	stall   time.Duration
 	log     zerolog.Logger
 	client  net.Addr
 	buffers *buffers
 	tls     *link.SharedTLS
+	dial    func(ctx context.Context, network, addr string) (net.Conn, error)
 	leave   func() // ends the turn
 	id      []wire.Field
 	offers  *offers // what the server takes is noted in
@@ -380,7 +380,7 @@ type dialer struct {
 
 // open connects and logs in. errRefused means the credentials are at fault.
 func (d *dialer) open(ctx context.Context, in link.SignIn) (*upstream.Session, error) {
-	up, err := upstream.Dial(ctx, d.server, link.Options{Stall: d.stall, Role: link.RoleNew, Log: d.log, ID: d.id, Client: d.client,
+	up, err := upstream.Dial(ctx, d.server, link.Options{Stall: loginBound, Dial: d.dial, Role: link.RoleNew, Log: d.log, ID: d.id, Client: d.client,
 		Wrap: d.buffers.socket, Buffer: smallReader, SharedTLS: d.tls})
 	if err != nil {
 		return nil, err

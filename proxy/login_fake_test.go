@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/rs/zerolog"
 
@@ -73,6 +72,10 @@ func startFakeServer(t testing.TB, passwords map[string]string) *fakeServer {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return startFakeServerOn(t, l, passwords)
+}
+
+func startFakeServerOn(t testing.TB, l net.Listener, passwords map[string]string) *fakeServer {
 	f := &fakeServer{Listener: l, passwords: passwords}
 	var conns sync.Map
 	f.wg.Go(func() {
@@ -93,8 +96,11 @@ func startFakeServer(t testing.TB, passwords map[string]string) *fakeServer {
 	return f
 }
 
-func (f *fakeServer) config() config.Server {
-	addr := f.Addr().(*net.TCPAddr)
+func (f *fakeServer) config() config.Server { return insecure(f) }
+
+// insecure is the server that listens there.
+func insecure(l net.Listener) config.Server {
+	addr := l.Addr().(*net.TCPAddr)
 	return config.Server{Security: config.Insecure, Host: addr.IP.String(), Port: addr.Port}
 }
 
@@ -201,11 +207,24 @@ func startProxy(t testing.TB, newServer config.Server, adjust func(*proxyRig)) *
 	return startProxyOn(t, Sockets{}, newServer, adjust)
 }
 
-// startProxyInMemory is startProxy for a bubble, in which time passes: clients connect by the listeners.
-func startProxyInMemory(t testing.TB, adjust func(*proxyRig)) (p *proxyRig, imaps, imap *inmemory.Listener) {
+// startProxyInMemory is startProxy for a bubble, in which time passes: clients connect by the listeners. The new server is
+// one that listens at newServer.
+func startProxyInMemory(t testing.TB, newServer *inmemory.Listener, adjust func(*proxyRig)) (p *proxyRig, imaps, imap *inmemory.Listener) {
 	t.Helper()
 	imaps, imap = inmemory.NewListener(), inmemory.NewListener()
-	return startProxyOn(t, Sockets{IMAPS: imaps, IMAP: imap}, nowhere, adjust), imaps, imap
+	return startProxyOn(t, Sockets{IMAPS: imaps, IMAP: imap}, nowhere, func(p *proxyRig) {
+		p.dial = newServer.DialContext
+		if adjust != nil {
+			adjust(p)
+		}
+	}), imaps, imap
+}
+
+// nobody is a listener at which nobody listens.
+func nobody() *inmemory.Listener {
+	l := inmemory.NewListener()
+	l.Close()
+	return l
 }
 
 // connectInMemory is a client at such a listener.
@@ -239,7 +258,6 @@ func startProxyOn(t testing.TB, given Sockets, newServer config.Server, adjust f
 		t.Fatal(err)
 	}
 	p.Server = srv
-	srv.limits.linger, srv.limits.look = 200*time.Millisecond, 0
 	if adjust != nil {
 		adjust(p)
 	}
@@ -255,6 +273,14 @@ func startProxyOn(t testing.TB, given Sockets, newServer config.Server, adjust f
 	}
 	t.Cleanup(p.stop)
 	return p
+}
+
+// stopWith stops the proxy while clients do something: it waits a moment for those that stay.
+func (p *proxyRig) stopWith(clients func()) {
+	var stopped sync.WaitGroup
+	stopped.Go(p.stop)
+	clients()
+	stopped.Wait()
 }
 
 // connect is a client at the plain port.

@@ -8,8 +8,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"postferry/internal/lab/inmemory"
 	"postferry/internal/pause"
 	"postferry/proxy/admission"
 	"postferry/store"
@@ -127,6 +129,7 @@ func TestLogins(t *testing.T) {
 			if got := p.store.accounts[tt.account.Login].New.Password.Reveal(); got != tt.newPW {
 				t.Errorf("recorded %q; want %q", got, tt.newPW)
 			}
+			c.Close()
 			p.stop()
 			if by, _ := logged(t, p.log.String(), "logged in")["by"].(string); by != string(tt.by) {
 				t.Errorf("the log says that %q let somebody in; want %q", by, tt.by)
@@ -195,17 +198,29 @@ func TestStoppedAndFinishedAccountsAreRelayedAlone(t *testing.T) {
 }
 
 func TestNewServerUnwell(t *testing.T) {
-	f := startFakeServer(t, nil)
-	p := startProxy(t, f.config(), func(p *proxyRig) { p.limits.login = 300 * time.Millisecond })
-	c := p.greeted(t)
-	for i, answer := range []string{"hang", "TAG NO [UNAVAILABLE]", "* BYE"} {
-		f.set(answer)
-		c.says(fmt.Sprintf("a%d LOGIN joe@example.com pw\n", i))
-		c.hears(fmt.Sprintf("a%d %s", i, down))
-	}
-	f.Close()
-	c.says("b LOGIN joe@example.com pw\n")
-	c.hears("b " + down)
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := inmemory.NewListener()
+		f := startFakeServerOn(t, l, nil)
+		_, _, imap := startProxyInMemory(t, l, nil)
+		c := connectInMemory(t, imap)
+		c.hears(ready)
+		for i, answer := range []string{"TAG NO [UNAVAILABLE]", "* BYE"} {
+			f.set(answer)
+			c.says(fmt.Sprintf("a%d LOGIN joe@example.com pw\n", i))
+			c.hears(fmt.Sprintf("a%d %s", i, down))
+		}
+		f.set("hang")
+		begun := time.Now()
+		c.says("a LOGIN joe@example.com pw\n")
+		c.hearsInTheEnd("a " + down)
+		if took := time.Since(begun); took != loginBound {
+			t.Errorf("a server that does not answer is waited for during %v", took)
+		}
+		f.Close()
+		c.says("b LOGIN joe@example.com pw\n")
+		c.hears("b " + down)
+	})
 }
 
 func TestStoreUnwell(t *testing.T) {

@@ -69,17 +69,21 @@ func (o *offers) all(domains []config.Domain) (names []string) {
 }
 
 // due tells whether a server is to be asked again.
-func (o *offers) due(server config.Server, every time.Duration) bool {
+func (o *offers) due(server config.Server) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	known, ok := o.known[server.Address()]
+	every := lookEvery
 	if known.failed {
-		every /= 15
+		every = lookAgain
 	}
 	return !ok || time.Since(known.asked) > every
 }
 
 const (
+	// lookEvery is how long an answer holds, and lookAgain how long a failure does.
+	lookEvery = 15 * time.Minute
+	lookAgain = time.Minute
 	// lookStep is how often domains are looked through for new servers to be asked.
 	lookStep = 5 * time.Second
 	// lookBound is how long one of them may take.
@@ -88,14 +92,11 @@ const (
 
 // look asks new servers what mechanisms they take, until ctx ends.
 func (s *Server) look(ctx context.Context) {
-	if s.limits.look == 0 {
-		return
-	}
 	tick := time.NewTicker(lookStep)
 	defer tick.Stop()
 	for {
 		for _, d := range s.cfg.AllDomains() {
-			if ctx.Err() == nil && s.offers.due(d.New, s.limits.look) {
+			if ctx.Err() == nil && s.offers.due(d.New) {
 				s.lookAt(ctx, d.New)
 			}
 		}
@@ -110,7 +111,7 @@ func (s *Server) look(ctx context.Context) {
 func (s *Server) lookAt(ctx context.Context, server config.Server) {
 	ctx, cancel := context.WithTimeout(ctx, lookBound)
 	defer cancel()
-	answer, err := upstream.Probe(ctx, server, link.Options{Stall: lookBound, Role: link.RoleNew, Log: s.log})
+	answer, err := upstream.Probe(ctx, server, link.Options{Stall: lookBound, Dial: s.dial, Role: link.RoleNew, Log: s.log})
 	if err != nil {
 		s.offers.fail(server)
 		s.log.Debug().Err(err).Str("server", server.Address()).Msg("the new server can't be asked what mechanisms it takes")

@@ -5,7 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
+	"testing/synctest"
 
 	"postferry/store"
 )
@@ -19,29 +19,30 @@ func FuzzPair(f *testing.F) {
 	f.Add([]byte("a SELECT {5}\r\nINBOX\r\nb UID SEARCH TEXT {3}\r\nabc\r\n"), []byte("+ go\r\na OK x\r\n+ go\r\n* SEARCH 1\r\nb OK x\r\n"), byte(3), true)
 	f.Add([]byte("a IDLE\r\nDONE\r\nb LOGOUT\r\n"), []byte("+ x\r\n* CAPABILITY IMAP4rev1 STARTTLS\r\na OK [CAPABILITY X AUTH=PLAIN] x\r\n* BYE\r\nb OK x\r\n"), byte(200), true)
 	f.Fuzz(func(t *testing.T, up, down []byte, size byte, ferried bool) {
-		g := newRig(t, func(g *rig, in *entry) {
-			l := &g.srv.limits
-			l.linger, l.refusal, l.refresh = 10*time.Millisecond, 20*time.Millisecond, 20*time.Millisecond
-			l.changed, l.leaving = 20*time.Millisecond, 50*time.Millisecond
-			g.srv.cfg.Proxy.VisitWait, g.srv.cfg.Proxy.SearchWait = 20*time.Millisecond, 20*time.Millisecond
-			g.ferry.looked = true
-			if !ferried {
-				in.account = store.Account{}
-			}
-		})
-		toServer, toClient := make(chan string, 1), make(chan string, 1)
-		go hearToEnd(g.server, toServer)
-		sayAll(g.client, up, int(size)+1)
-		go hearToEnd(g.client, toClient)
-		sayAll(g.server, down, int(size)*7+1)
-		g.ends(t)
-		if heard := relaySearch.ReplaceAllString(<-toServer, ""); !partOf(heard, string(up)) {
-			t.Errorf("the server heard %q of %q", heard, up)
-		}
-		if heard := relayWordsToAny.ReplaceAllString(<-toClient, ""); !partOf(unspaced.Replace(heard), unspaced.Replace(string(down))) {
-			t.Errorf("the client heard %q of %q", heard, down)
+		synctest.Test(t, func(t *testing.T) { sayAnything(t, up, down, int(size), ferried) })
+	})
+}
+
+func sayAnything(t *testing.T, up, down []byte, size int, ferried bool) {
+	g := newRigInMemory(t, func(g *rig, in *entry) {
+		g.srv.cfg.Proxy.SearchWait = patience
+		g.ferry.looked = true
+		if !ferried {
+			in.account = store.Account{}
 		}
 	})
+	toServer, toClient := make(chan string, 1), make(chan string, 1)
+	go hearToEnd(g.server, toServer)
+	sayAll(g.client, up, size+1)
+	go hearToEnd(g.client, toClient)
+	sayAll(g.server, down, size*7+1)
+	<-g.ended
+	if heard := relaySearch.ReplaceAllString(<-toServer, ""); !partOf(heard, string(up)) {
+		t.Errorf("the server heard %q of %q", heard, up)
+	}
+	if heard := relayWordsToAny.ReplaceAllString(<-toClient, ""); !partOf(unspaced.Replace(heard), unspaced.Replace(string(down))) {
+		t.Errorf("the client heard %q of %q", heard, down)
+	}
 }
 
 // unspaced takes out what a list of capabilities is written with anew.
@@ -51,13 +52,11 @@ var unspaced = strings.NewReplacer(" ", "", "\r", "")
 var relayWordsToAny = regexp.MustCompile(`\* OK \[INPROGRESS [^\r]*\r\n|\S* BAD Not possible after login\r\n|\* BYE [^\r]*\r\n`)
 
 func hearToEnd(p *peer, heard chan<- string) {
-	p.SetReadDeadline(time.Now().Add(patience))
 	text, _ := io.ReadAll(p.r)
 	heard <- string(text)
 }
 
 func sayAll(p *peer, text []byte, size int) {
-	p.SetWriteDeadline(time.Now().Add(patience))
 	for len(text) > 0 {
 		n := min(size, len(text))
 		if _, err := p.Write(text[:n]); err != nil {

@@ -14,14 +14,14 @@ func (s *session) reassure() (stop func()) {
 	ended := false
 	mu.Lock()
 	defer mu.Unlock()
-	timer = time.AfterFunc(s.srv.limits.reassure, func() {
+	timer = time.AfterFunc(reassureEvery, func() {
 		mu.Lock()
 		defer mu.Unlock()
 		if ended {
 			return
 		}
 		if s.reply("* OK The mail server is busy, please wait") == nil {
-			timer.Reset(s.srv.limits.reassure)
+			timer.Reset(reassureEvery)
 		}
 	})
 	return func() {

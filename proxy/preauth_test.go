@@ -87,9 +87,11 @@ func TestImplicitTLS(t *testing.T) {
 	defer conn.Close()
 	c := newPeer(t, "client", conn)
 	c.hears("* OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID AUTH=PLAIN] Postferry ready\n")
-	p.stop()
-	c.hears("* BYE Postferry is shutting down\n")
-	c.hearsEnd()
+	p.stopWith(func() {
+		c.hears("* BYE Postferry is shutting down\n")
+		c.hearsEnd()
+		c.Close()
+	})
 }
 
 func TestInputBeforeLoginIsBounded(t *testing.T) {
@@ -119,7 +121,7 @@ func TestInputBeforeLoginIsBounded(t *testing.T) {
 
 func TestSlowClientsAreSentAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, imaps, imap := startProxyInMemory(t, nil)
+		_, imaps, imap := startProxyInMemory(t, nobody(), nil)
 		silent, c := connectInMemory(t, imaps), connectInMemory(t, imap)
 		c.hears(ready)
 		c.says("a NOO")
@@ -136,9 +138,11 @@ func TestSlowClientsAreSentAway(t *testing.T) {
 func TestStoppingBeforeLogin(t *testing.T) {
 	p := startProxy(t, nowhere, nil)
 	c := p.greeted(t)
-	p.stop()
-	c.hears("* BYE Postferry is shutting down\n")
-	c.hearsEnd()
+	p.stopWith(func() {
+		c.hears("* BYE Postferry is shutting down\n")
+		c.hearsEnd()
+		c.Close()
+	})
 	if conn, err := net.Dial("tcp", p.IMAPAddr().String()); err == nil {
 		conn.Close()
 		t.Error("still accepting")

@@ -13,7 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"postferry/config"
+	"postferry/internal/lab/inmemory"
 	"postferry/internal/pause"
 	"postferry/proxy/admission"
 )
@@ -30,12 +30,7 @@ type slowServer struct {
 	order      []string
 }
 
-func startSlowServer(t *testing.T, takes time.Duration, atOnce int) *slowServer {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+func startSlowServer(t *testing.T, l net.Listener, takes time.Duration, atOnce int) *slowServer {
 	s := &slowServer{Listener: l, takes: takes, atOnce: atOnce}
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -49,11 +44,6 @@ func startSlowServer(t *testing.T, takes time.Duration, atOnce int) *slowServer 
 	})
 	t.Cleanup(func() { l.Close(); wg.Wait() })
 	return s
-}
-
-func (s *slowServer) config() config.Server {
-	addr := s.Addr().(*net.TCPAddr)
-	return config.Server{Security: config.Insecure, Host: addr.IP.String(), Port: addr.Port}
 }
 
 // serve answers a login after its while, and everything else at once.
@@ -85,14 +75,14 @@ func (s *slowServer) serve(ctx context.Context, conn net.Conn) {
 }
 
 // logInAs logs in at the plain port and returns the answer and what was said before it.
-func logInAs(t *testing.T, p *proxyRig, login string) (answer, before string) {
-	conn, err := net.Dial("tcp", p.IMAPAddr().String())
+func logInAs(t *testing.T, imap *inmemory.Listener, login string) (answer, before string) {
+	conn, err := imap.DialContext(t.Context(), "tcp", "")
 	if err != nil {
 		t.Error(err)
 		return "", ""
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(2 * patience))
+	conn.SetDeadline(time.Now().Add(2 * loginBound))
 	fmt.Fprintf(conn, "a LOGIN %s pw\r\n", login)
 	for r := bufio.NewScanner(conn); r.Scan(); {
 		if answer, ok := strings.CutPrefix(r.Text(), "a "); ok {
@@ -106,95 +96,101 @@ func logInAs(t *testing.T, p *proxyRig, login string) (answer, before string) {
 // TestSlowNewServer: as many right logins succeed as directly, however many come at once,
 // and the new server never has more at the same time than it is said to take.
 func TestSlowNewServer(t *testing.T) {
-	const clients, atOnce = 160, 20
-	s := startSlowServer(t, 100*time.Millisecond, atOnce)
-	p := startProxy(t, s.config(), func(p *proxyRig) {
-		p.cfg.Domains[0].Logins, p.cfg.Domains[0].Enrol = atOnce, false
-		p.logins, p.door, p.guard = admission.NewQueue(1000), admission.NewDoor(4000), admission.NewGuard(4000, perAddress(), perLogin())
-		p.limits.reassure = 300 * time.Millisecond
-	})
-	refused, reassured := make(chan string, clients), make(chan string, clients)
-	var wg sync.WaitGroup
-	for i := range clients {
-		wg.Go(func() {
-			pause.For(t.Context(), time.Duration(i)*2*time.Millisecond)
-			answer, before := logInAs(t, p, fmt.Sprintf("u%d@example.com", i))
-			if !strings.HasPrefix(answer, "OK") {
-				refused <- answer
-			}
-			if strings.Contains(before, "* OK The mail server is busy, please wait\n") {
-				reassured <- before
-			}
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const clients, atOnce = 160, 20
+		l := inmemory.NewListener()
+		s := startSlowServer(t, l, 5*time.Second, atOnce)
+		_, _, imap := startProxyInMemory(t, l, func(p *proxyRig) {
+			p.cfg.Domains[0].Logins, p.cfg.Domains[0].Enrol = atOnce, false
+			p.logins, p.door, p.guard = admission.NewQueue(1000), admission.NewDoor(4000), admission.NewGuard(4000, perAddress(), perLogin())
 		})
-	}
-	wg.Wait()
-	if len(refused) > 0 {
-		t.Errorf("%d of %d logins are refused: %s", len(refused), clients, <-refused)
-	}
-	if len(reassured) == 0 {
-		t.Error("nobody is told that it is worth waiting")
-	}
-	if s.most > atOnce {
-		t.Errorf("%d logins at the same time", s.most)
-	}
+		refused, reassured := make(chan string, clients), make(chan string, clients)
+		var wg sync.WaitGroup
+		for i := range clients {
+			wg.Go(func() {
+				pause.For(t.Context(), time.Duration(i)*2*time.Millisecond)
+				answer, before := logInAs(t, imap, fmt.Sprintf("u%d@example.com", i))
+				if !strings.HasPrefix(answer, "OK") {
+					refused <- answer
+				}
+				if strings.Contains(before, worthWaiting) {
+					reassured <- before
+				}
+			})
+		}
+		wg.Wait()
+		if len(refused) > 0 {
+			t.Errorf("%d of %d logins are refused: %s", len(refused), clients, <-refused)
+		}
+		if len(reassured) == 0 {
+			t.Error("nobody is told that it is worth waiting")
+		}
+		if s.most > atOnce {
+			t.Errorf("%d logins at the same time", s.most)
+		}
+	})
 }
 
 // TestLoginsOverTheBound: what comes in a flood is refused at once, takes no lasting
 // room, and keeps nobody out afterwards.
 func TestLoginsOverTheBound(t *testing.T) {
-	s := startSlowServer(t, 10*time.Millisecond, 0)
-	s.takes = time.Hour
-	p := startProxy(t, s.config(), func(p *proxyRig) {
-		p.cfg.Domains[0].Logins, p.cfg.Domains[0].Enrol = 1, false
-		p.limits.login = 5 * time.Second
-		p.logins, p.door, p.guard = admission.NewQueue(40), admission.NewDoor(4000), admission.NewGuard(4000, perAddress(), perLogin()) // ten may wait
-	})
-	before := runtime.NumGoroutine()
-	answers, late := make(chan string, 200), make(chan string, 200)
-	var wg sync.WaitGroup
-	for i := range 200 {
-		wg.Go(func() {
-			begun := time.Now()
-			answer, _ := logInAs(t, p, fmt.Sprintf("u%d@example.com", i))
-			answers <- answer
-			if time.Since(begun) > 4*time.Second {
-				late <- answer
-			}
+	synctest.Test(t, func(t *testing.T) {
+		const clients, waiting = 200, 10
+		l := inmemory.NewListener()
+		s := startSlowServer(t, l, time.Hour, 0)
+		_, _, imap := startProxyInMemory(t, l, func(p *proxyRig) {
+			p.cfg.Domains[0].Logins, p.cfg.Domains[0].Enrol = 1, false
+			p.logins, p.door, p.guard = admission.NewQueue(4*waiting), admission.NewDoor(4000), admission.NewGuard(4000, perAddress(), perLogin())
 		})
-	}
-	wg.Wait()
-	close(answers)
-	said := map[string]int{}
-	for a := range answers {
-		said[a]++
-	}
-	if n := said["NO [UNAVAILABLE] The mail server is busy, try again later"]; n < 199-10 || len(said) > 2 {
-		t.Errorf("answers: %v", said)
-	}
-	if len(late) > 12 {
-		t.Errorf("%d are told late", len(late))
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	for runtime.NumGoroutine() > before+10 && ctx.Err() == nil {
-		pause.For(ctx, 10*time.Millisecond)
-	}
-	if n := runtime.NumGoroutine(); n > before+10 {
-		t.Errorf("%d goroutines, %d before", n, before)
-	}
-	s.mu.Lock()
-	s.takes = 0
-	s.mu.Unlock()
-	if answer, _ := logInAs(t, p, "late@example.com"); !strings.HasPrefix(answer, "OK") {
-		t.Errorf("afterwards: %q", answer)
-	}
+		synctest.Wait()
+		before := runtime.NumGoroutine()
+		answers, late := make(chan string, clients), make(chan string, clients)
+		var wg sync.WaitGroup
+		for i := range clients {
+			wg.Go(func() {
+				begun := time.Now()
+				answer, _ := logInAs(t, imap, fmt.Sprintf("u%d@example.com", i))
+				answers <- answer
+				if time.Since(begun) > time.Second {
+					late <- answer
+				}
+			})
+		}
+		wg.Wait()
+		close(answers)
+		said := map[string]int{}
+		for a := range answers {
+			said[a]++
+		}
+		if n := said["NO [UNAVAILABLE] The mail server is busy, try again later"]; n < clients-1-waiting || len(said) > 2 {
+			t.Errorf("answers: %v", said)
+		}
+		if len(late) > waiting+2 {
+			t.Errorf("%d are told late", len(late))
+		}
+		synctest.Wait()
+		if n := runtime.NumGoroutine(); n > before+10 {
+			t.Errorf("%d goroutines, %d before", n, before)
+		}
+		s.mu.Lock()
+		s.takes = 0
+		s.mu.Unlock()
+		if answer, _ := logInAs(t, imap, "late@example.com"); !strings.HasPrefix(answer, "OK") {
+			t.Errorf("afterwards: %q", answer)
+		}
+	})
 }
 
 // TestClientThatLeavesTheQueue: its login is never tried, and who only sends its next
 // commands along is not taken for one that has left.
 func TestClientThatLeavesTheQueue(t *testing.T) {
-	s := startSlowServer(t, 400*time.Millisecond, 0)
-	p := startProxy(t, s.config(), func(p *proxyRig) { p.cfg.Domains[0].Logins, p.cfg.Domains[0].Enrol = 1, false })
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := startSlowServer(t, l, 400*time.Millisecond, 0)
+	p := startProxy(t, insecure(l), func(p *proxyRig) { p.cfg.Domains[0].Logins, p.cfg.Domains[0].Enrol = 1, false })
 	first, leaver, stayer := p.greeted(t), p.greeted(t), p.greeted(t)
 	first.says("a LOGIN u1@example.com pw\n")
 	wantWaiting(t, p, 1, 0)
@@ -229,6 +225,22 @@ func wantWaiting(t *testing.T, p *proxyRig, busy, waiting int) {
 	}
 }
 
+const worthWaiting = "* OK The mail server is busy, please wait\n"
+
+// hearsInTheEnd expects text, before which it may be told that it is worth waiting.
+func (p *peer) hearsInTheEnd(text string) {
+	p.t.Helper()
+	p.SetReadDeadline(time.Now().Add(2 * loginBound))
+	for {
+		if next, err := p.r.Peek(1); err != nil || next[0] != '*' {
+			break
+		}
+		p.hears(worthWaiting)
+		p.SetReadDeadline(time.Now().Add(2 * loginBound))
+	}
+	p.hears(text)
+}
+
 // busy takes the only turn of example.com for the rest of the test.
 func busy(t *testing.T, p *proxyRig) {
 	t.Helper()
@@ -243,23 +255,17 @@ func busy(t *testing.T, p *proxyRig) {
 // logging in afterwards.
 func TestWaitingDoesNotCountAsSlowness(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p, _, imap := startProxyInMemory(t, func(p *proxyRig) { p.cfg.Domains[0].Logins = 1 })
+		p, _, imap := startProxyInMemory(t, nobody(), func(p *proxyRig) { p.cfg.Domains[0].Logins = 1 })
 		busy(t, p)
 		c := connectInMemory(t, imap)
 		c.hears(ready)
 		c.says("a LOGIN u@example.com pw\n")
-		const wait = "* OK The mail server is busy, please wait\n"
 		for range 2 {
-			time.Sleep(p.limits.reassure)
-			c.hears(wait)
+			time.Sleep(reassureEvery)
+			c.hears(worthWaiting)
 		}
 		c.hearsNothing()
-		time.Sleep(p.limits.login - 2*p.limits.reassure)
-		c.SetReadDeadline(time.Time{})
-		if next, err := c.r.Peek(1); err == nil && next[0] == '*' { // this was the time for the third one, too
-			c.hears(wait)
-		}
-		c.hears("a NO [UNAVAILABLE] The mail server is busy, try again later\n")
+		c.hearsInTheEnd("a NO [UNAVAILABLE] The mail server is busy, try again later\n")
 		time.Sleep(preauthBound / 2)
 		c.says("b NOOP\n")
 		c.hears("b OK Done\n")
@@ -275,6 +281,8 @@ func TestStoppingWhileALoginWaits(t *testing.T) {
 	c := p.greeted(t)
 	c.says("a LOGIN u@example.com pw\n")
 	wantWaiting(t, p, 1, 1)
-	p.stop()
-	c.hears("a NO [UNAVAILABLE] The mail server is busy, try again later\n* BYE Postferry is shutting down\n")
+	p.stopWith(func() {
+		c.hears("a NO [UNAVAILABLE] The mail server is busy, try again later\n* BYE Postferry is shutting down\n")
+		c.Close()
+	})
 }

@@ -43,7 +43,6 @@ func TestEverythingPassesUnchanged(t *testing.T) {
 		down, downPieces := draw(rt, someResponses, "responses")
 		g := newRig(t, func(g *rig, in *entry) {
 			in.account = store.Account{}
-			g.srv.limits.linger = 10 * time.Millisecond
 		})
 		heard := make(chan string, 2)
 		go send(g.client, upPieces)

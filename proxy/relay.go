@@ -150,13 +150,13 @@ func (r *relay) finish(err error) {
 	}
 	mid, _ := r.out.state()
 	if !mid && !r.bye && !r.left.Load() && !errors.Is(err, errLastWord) {
-		r.out.hurry(r.srv.limits.linger)
+		r.out.hurry(lingerBound)
 		r.out.bye("* BYE [UNAVAILABLE] The mail server closed the connection\r\n")
 	}
 	if closeWrite(r.client) != nil {
 		r.client.Close()
 	}
-	r.client.SetReadDeadline(time.Now().Add(r.srv.limits.linger))
+	r.client.SetReadDeadline(time.Now().Add(lingerBound))
 }
 
 // stop says goodbye to the client as soon as no command is under way and no response is

@@ -68,13 +68,13 @@ func (u *upload) ended(err error) {
 	case errors.Is(err, errTooLong), errors.Is(err, errLastWord):
 		u.server.SetReadDeadline(time.Now())
 	case errors.As(err, &lost): // it may have said why
-		u.server.SetReadDeadline(time.Now().Add(u.srv.limits.linger))
+		u.server.SetReadDeadline(time.Now().Add(lingerBound))
 	default:
 		u.left.Store(true)
 		if closeWrite(u.server) != nil {
 			u.server.Close()
 		}
-		u.server.SetReadDeadline(time.Now().Add(u.srv.limits.leaving))
+		u.server.SetReadDeadline(time.Now().Add(leavingBound))
 	}
 	discard(u.r)
 }
@@ -207,9 +207,9 @@ func (u *upload) rename(ctx context.Context, from, to string) error {
 		return err
 	}
 	u.flow.name(u.cmd, from, to)
-	u.flow.quiet(ctx, u.srv.limits.changed, u.cmd)
+	u.flow.quiet(ctx, changeBound, u.cmd)
 	u.holdCopying(ctx, from, to)
-	ctx, cancel := context.WithTimeout(ctx, u.srv.limits.changed)
+	ctx, cancel := context.WithTimeout(ctx, changeBound)
 	defer cancel()
 	if err := u.srv.ferry.Renaming(ctx, u.in.account.ID, u.rawName(from), u.rawName(to)); err != nil {
 		u.logger().Error().Err(err).Str("folder", wire.DecodeMailbox(u.rawName(from))).Msg("a folder about to be renamed could not be recorded")
@@ -237,7 +237,7 @@ func (u *upload) holdCopying(ctx context.Context, names ...string) {
 		raw[i] = u.rawName(name)
 	}
 	defer u.holding(heldByChange)()
-	ctx, cancel := context.WithTimeout(ctx, u.srv.limits.changed)
+	ctx, cancel := context.WithTimeout(ctx, changeBound)
 	defer cancel()
 	u.flow.held(u.cmd, u.srv.ferry.Hold(ctx, u.in.account.ID, raw...))
 }
@@ -269,7 +269,7 @@ func (u *upload) refuse(ctx context.Context) error {
 	}
 	u.done()
 	u.drop(u.off)
-	u.flow.quiet(ctx, u.srv.limits.refusal, nil)
+	u.flow.quiet(ctx, refusalBound, nil)
 	return u.out.inject(tag + " BAD Not possible after login\r\n")
 }
 

@@ -1,8 +1,11 @@
 package proxy
 
 import (
+	"io"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 func TestStoppingWaitsForTheEndOfAResponse(t *testing.T) {
@@ -14,6 +17,7 @@ func TestStoppingWaitsForTheEndOfAResponse(t *testing.T) {
 	g.server.says("cd)\n* 2 EXISTS\n")
 	g.client.hears("cd)\n* BYE Postferry is shutting down\n")
 	g.client.hearsEnd()
+	g.client.Close()
 	g.ends(t)
 }
 
@@ -24,6 +28,7 @@ func TestStoppingAnIdleClient(t *testing.T) {
 	g.stop()
 	g.client.hears("* BYE Postferry is shutting down\n")
 	g.client.hearsEnd()
+	g.client.Close()
 	g.ends(t)
 	if got := g.ferry.noted(); !slices.Equal(got, []string{"disconnected 7"}) {
 		t.Errorf("calls: %q", got)
@@ -47,6 +52,7 @@ func TestServerSaysGoodbye(t *testing.T) {
 	g.server.Close()
 	g.client.hears("* BYE x\na1 OK x\n")
 	g.client.hearsEnd()
+	g.client.Close()
 	g.ends(t)
 }
 
@@ -57,6 +63,7 @@ func TestServerVanishes(t *testing.T) {
 	g.server.Close()
 	g.client.hears("* BYE [UNAVAILABLE] The mail server closed the connection\n")
 	g.client.hearsEnd()
+	g.client.Close()
 	g.ends(t)
 }
 
@@ -66,7 +73,47 @@ func TestServerVanishesWithinAResponse(t *testing.T) {
 	g.server.Close()
 	g.client.hears("* 1 FETCH (BODY[] {4}\nab")
 	g.client.hearsEnd()
+	g.client.Close()
 	g.ends(t)
+}
+
+// TestClientThatStays: one that doesn't close its connection when it has heard the end is waited for a moment only.
+func TestClientThatStays(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newRigInMemory(t, nil)
+		g.server.Close()
+		g.client.hears("* BYE [UNAVAILABLE] The mail server closed the connection\n")
+		g.client.hearsEnd()
+		begun := time.Now()
+		g.ends(t)
+		if stayed := time.Since(begun); stayed != lingerBound {
+			t.Errorf("the relay ends after %v", stayed)
+		}
+	})
+}
+
+// TestServerThatStays: one that doesn't end what it says when the client has gone has its time for last words.
+func TestServerThatStays(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newRigInMemory(t, nil)
+		g.client.says("a1 NOOP\n")
+		g.server.hears("a1 NOOP\n")
+		closeWrite(g.client.Conn)
+		g.server.hearsEnd()
+		time.Sleep(leavingBound - time.Second)
+		g.server.says("* 1 EXISTS\n")
+		g.client.hears("* 1 EXISTS\n")
+		begun := time.Now()
+		g.client.SetReadDeadline(begun.Add(2 * leavingBound))
+		if rest, err := g.client.r.ReadString(0); err != io.EOF || rest != "" {
+			t.Errorf("the client heard %q, %v", rest, err)
+		}
+		if stayed := time.Since(begun); stayed != leavingBound {
+			t.Errorf("what it says next is waited for during %v", stayed)
+		}
+	})
 }
 
 // TestEndInTheMiddle: what was kept back of a command or a response when its sender leaves is passed on as

@@ -63,7 +63,7 @@ func (d *download) idle(lasting bool) bool {
 
 func (d *download) bound() {
 	if d.left.Load() {
-		d.server.SetReadDeadline(time.Now().Add(d.srv.limits.leaving))
+		d.server.SetReadDeadline(time.Now().Add(leavingBound))
 	}
 }
 
@@ -191,7 +191,7 @@ func (d *download) changed(ctx context.Context, cmd *inFlight, ok bool) error {
 	if err := d.pass(d.begin, d.cut); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, d.srv.limits.changed)
+	ctx, cancel := context.WithTimeout(ctx, changeBound)
 	defer cancel()
 	newName := ""
 	switch {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"postferry/store"
@@ -102,12 +103,8 @@ func TestChangedFoldersAreReportedBeforeTheClientLearns(t *testing.T) {
 func TestFolderCommandsWaitForTheCopying(t *testing.T) {
 	const silent = "RENAME F H" // at a server that doesn't answer what it was given last
 	for _, command := range []string{"CREATE F", "DELETE \"F\"", "RENAME F G", silent, "DELETE {1+}\nF", "rename {1+}\nF {1+}\nG"} {
-		t.Run(command, func(t *testing.T) {
-			g := newRig(t, func(g *rig, _ *entry) {
-				if command == silent {
-					g.srv.limits.changed = 100 * time.Millisecond
-				}
-			})
+		inBubble(t, command, func(t *testing.T) {
+			g := newRigInMemory(t, nil)
 			rests, heard := make(chan struct{}), make(chan struct{})
 			g.ferry.hold = func([]string) {
 				<-heard
@@ -116,6 +113,7 @@ func TestFolderCommandsWaitForTheCopying(t *testing.T) {
 			}
 			hears := sync.OnceFunc(func() { close(heard) })
 			defer hears()
+			begun := time.Now()
 			g.client.says("a0 NOOP\na1 " + command + "\n")
 			g.server.hears("a0 NOOP\n") // what came before is not held up
 			if command != silent {
@@ -125,6 +123,9 @@ func TestFolderCommandsWaitForTheCopying(t *testing.T) {
 			hears()
 			<-rests
 			g.server.hears("a1 " + command + "\n")
+			if held := time.Since(begun) > changeBound; held != (command == silent) {
+				t.Errorf("it reached the new server after %v", time.Since(begun))
+			}
 			g.client.Close()
 			g.server.Close()
 			g.ends(t)
@@ -257,7 +258,13 @@ func TestTagTooLong(t *testing.T) {
 	g.client.says(strings.Repeat("x", 300) + " NOOP\n")
 	g.client.hears("* BYE The tag is too long\n")
 	g.client.hearsEnd()
+	g.client.Close()
 	g.ends(t)
+}
+
+// inBubble runs a test of a table in a bubble, in which time passes.
+func inBubble(t *testing.T, name string, test func(t *testing.T)) {
+	t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
 }
 
 // TestCutAnywhere ends the connection of either side after every byte of a
@@ -269,11 +276,6 @@ func TestCutAnywhere(t *testing.T) {
 	shown := strings.Replace(down, " STARTTLS", "", 1)
 	for cut := 0; cut <= max(len(up), len(down)); cut++ {
 		for _, side := range []string{"client", "server", "both"} {
-			g := newRig(t, func(g *rig, _ *entry) {
-				g.srv.limits.linger = 5 * time.Millisecond
-				g.srv.limits.leaving = 5 * time.Millisecond
-				g.srv.cfg.Proxy.VisitWait = 5 * time.Millisecond
-			})
 			u, d := up, down
 			if side != "server" {
 				u = up[:min(cut, len(up))]
@@ -281,25 +283,8 @@ func TestCutAnywhere(t *testing.T) {
 			if side != "client" {
 				d = down[:min(cut, len(down))]
 			}
-			g.client.Write([]byte(u))
-			g.server.Write([]byte(d))
-			heard := make(chan string, 2)
-			if side != "server" {
-				closeWrite(g.client.Conn)
-			}
-			if side != "client" {
-				closeWrite(g.server.Conn)
-			}
-			read := func(p *peer) {
-				p.SetReadDeadline(time.Now().Add(patience))
-				b, _ := io.ReadAll(p.r)
-				heard <- string(b)
-			}
-			go read(g.client)
-			c := <-heard
-			go read(g.server)
-			s := <-heard
-			g.ends(t)
+			var c, s string
+			synctest.Test(t, func(t *testing.T) { c, s = converseUntilCut(t, u, d, side) })
 			c, _, _ = strings.Cut(c, "* BYE [UNAVAILABLE]")
 			if !strings.HasPrefix(shown, c) && !strings.HasPrefix(down, c) || !strings.HasPrefix(up, s) {
 				t.Fatalf("cut of %s at %d: client heard %q, server heard %q", side, cut, c, s)
@@ -309,4 +294,28 @@ func TestCutAnywhere(t *testing.T) {
 			}
 		}
 	}
+}
+
+// converseUntilCut has a client say up and a server down, and one or both end what they say. It returns what they have heard.
+func converseUntilCut(t *testing.T, up, down, side string) (client, server string) {
+	g := newRigInMemory(t, nil)
+	g.client.Write([]byte(up))
+	g.server.Write([]byte(down))
+	if side != "server" {
+		closeWrite(g.client.Conn)
+	}
+	if side != "client" {
+		closeWrite(g.server.Conn)
+	}
+	var all sync.WaitGroup
+	read := func(p *peer, heard *string) {
+		p.SetReadDeadline(time.Now().Add(2 * leavingBound))
+		b, _ := io.ReadAll(p.r)
+		*heard = string(b)
+	}
+	all.Go(func() { read(g.client, &client) })
+	all.Go(func() { read(g.server, &server) })
+	all.Wait()
+	g.ends(t)
+	return client, server
 }

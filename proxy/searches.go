@@ -82,7 +82,7 @@ func (u *upload) search(ctx context.Context) error {
 // does that, and tells of no EXPUNGE, which the client could not have now (RFC 9051 section
 // 7.5.1). The client sees only the EXISTS that comes of it.
 func (u *upload) refresh() error {
-	ctx, cancel := context.WithTimeout(context.Background(), u.srv.limits.refresh)
+	ctx, cancel := context.WithTimeout(context.Background(), refreshBound)
 	defer cancel()
 	if !u.flow.settled(ctx, u.cmd) {
 		return nil // what it answers could not be told from what others are answered

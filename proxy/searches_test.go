@@ -2,11 +2,14 @@ package proxy
 
 import (
 	"context"
-	"postferry/internal/pause"
+	"net"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"postferry/internal/pause"
 )
 
 // TestSearches: what a client searches for is looked for on the old server first, in the folder
@@ -50,7 +53,12 @@ func TestSearches(t *testing.T) {
 // openedRig is a relay whose client has opened the folder F.
 func openedRig(t *testing.T) *rig {
 	t.Helper()
-	g := newRig(t, nil)
+	return openedRigOn(t, pipe)
+}
+
+func openedRigOn(t *testing.T, pipe func(testing.TB) (ours, theirs net.Conn)) *rig {
+	t.Helper()
+	g := newRigOn(t, pipe, nil)
 	g.client.says("s SELECT F\n")
 	g.server.hears("s SELECT F\n")
 	g.server.says("s OK done\n")
@@ -161,16 +169,23 @@ func TestSearchAfterMessagesHaveCome(t *testing.T) {
 // TestServerThatDoesNotLook: one that answers late holds the client's search up to the bound, and
 // its late answer is not taken for the client's.
 func TestServerThatDoesNotLook(t *testing.T) {
-	g := openedRig(t)
-	g.srv.limits.refresh, g.srv.cfg.Proxy.SearchWait, g.ferry.looked = 50*time.Millisecond, patience, true
-	g.client.says("a SEARCH SEEN\n")
-	g.server.SetReadDeadline(time.Now().Add(patience))
-	line, err := g.server.r.ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	tag, _, _ := strings.Cut(line, " ")
-	g.server.hears("a SEARCH SEEN\n")
-	g.server.says("* SEARCH 1\n" + tag + " OK late\n* SEARCH 7\na OK done\n")
-	g.client.hears("* SEARCH 7\na OK done\n")
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := openedRigOn(t, pipeInMemory)
+		g.srv.cfg.Proxy.SearchWait, g.ferry.looked = patience, true
+		begun := time.Now()
+		g.client.says("a SEARCH SEEN\n")
+		g.server.SetReadDeadline(time.Now().Add(patience))
+		line, err := g.server.r.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		tag, _, _ := strings.Cut(line, " ")
+		g.server.hears("a SEARCH SEEN\n")
+		if held := time.Since(begun); held != refreshBound {
+			t.Errorf("held for %v", held)
+		}
+		g.server.says("* SEARCH 1\n" + tag + " OK late\n* SEARCH 7\na OK done\n")
+		g.client.hears("* SEARCH 7\na OK done\n")
+	})
 }

@@ -22,38 +22,23 @@ const (
 	handshakeBound = 15 * time.Second // a TLS handshake
 	balancerBound  = 5 * time.Second  // the header of a load balancer
 	preauthBound   = time.Minute      // from the connection to the login
+	loginBound     = time.Minute      // one login: until its turn comes, and all its attempts at the new server; many clients give up then
 	enrolBound     = 5 * time.Second  // making a new account known
 	treeBound      = 10 * time.Second // bringing the folder tree over
+	changeBound    = 15 * time.Second // recording a CREATE, DELETE or RENAME, of a new server that is slow to answer what it was given last
+	refreshBound   = 5 * time.Second  // having the new server look at a folder
+	refusalBound   = 30 * time.Second // letting earlier commands finish before a refusal
 	writeBound     = 30 * time.Minute // a client that takes no byte for so long is gone
+	lingerBound    = 2 * time.Second  // reading on after the last byte was written
+	leavingBound   = time.Minute      // the new server's last words after the client left
 	drainBound     = 10 * time.Second // all sessions, when the server is stopped
 )
 
-// limits are bounds that tests with real sockets can't wait for.
-type limits struct {
-	look     time.Duration // between two questions to a new server what it offers; 0 for none
-	login    time.Duration // one login: until its turn comes, and all its attempts at the new server
-	reassure time.Duration // between two words to a client whose login takes long
-	changed  time.Duration // recording a CREATE, DELETE or RENAME
-	refresh  time.Duration // having the new server look at a folder
-	refusal  time.Duration // letting earlier commands finish before a refusal
-	progress time.Duration // between two INPROGRESS responses
-	linger   time.Duration // reading on after the last byte was written
-	leaving  time.Duration // the new server's last words after the client left
-}
-
-func defaultLimits() limits {
-	return limits{
-		look:     15 * time.Minute,
-		login:    time.Minute, // many clients give up then
-		reassure: 20 * time.Second,
-		changed:  15 * time.Second, // of a new server that is slow to answer what it was given last
-		refresh:  5 * time.Second,
-		refusal:  30 * time.Second,
-		progress: 2 * time.Second,
-		linger:   2 * time.Second,
-		leaving:  time.Minute,
-	}
-}
+// These are how often something is done.
+const (
+	reassureEvery = 20 * time.Second // a client whose login takes long is told that it is under way
+	progressEvery = 2 * time.Second  // a client whose SELECT is held is told how far the folder is
+)
 
 // Server is the client's side of Postferry.
 type Server struct {
@@ -61,7 +46,6 @@ type Server struct {
 	accounts Accounts
 	ferry    Ferry
 	log      zerolog.Logger
-	limits   limits
 	guard    *admission.Guard
 	right    *rightOnes
 	logins   *admission.Queue
@@ -73,6 +57,7 @@ type Server struct {
 	door     *admission.Door
 	buffers  buffers
 	shared   link.SharedTLS
+	dial     func(ctx context.Context, network, addr string) (net.Conn, error) // to new servers; nil for the network
 	present  present
 	metrics  *metrics
 }
@@ -91,7 +76,6 @@ type Sockets struct{ IMAPS, IMAP, ACME net.Listener }
 func NewOn(given Sockets, cfg *config.Config, accounts Accounts, ferry Ferry, log zerolog.Logger) (*Server, error) {
 	s := &Server{
 		cfg: cfg, accounts: accounts, ferry: ferry, log: log,
-		limits:  defaultLimits(),
 		guard:   admission.NewGuard(cfg.Proxy.MaxConnections, perAddress(), perLogin()),
 		right:   newRightOnes(),
 		logins:  admission.NewQueue(cfg.Proxy.MaxConnections),

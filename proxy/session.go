@@ -228,14 +228,14 @@ func (s *session) leave(ctx context.Context, err error) {
 	default:
 		return
 	}
-	closeGently(s.conn, s.r, s.srv.limits.linger)
+	closeGently(s.conn, s.r)
 }
 
 // closeGently sends the end of the stream and reads on for a moment: closing
 // a connection with unread input would reset it and take the last words along.
-func closeGently(conn net.Conn, r *bufio.Reader, linger time.Duration) {
+func closeGently(conn net.Conn, r *bufio.Reader) {
 	if closeWrite(conn) == nil {
-		conn.SetReadDeadline(time.Now().Add(linger))
+		conn.SetReadDeadline(time.Now().Add(lingerBound))
 		discard(r)
 	}
 	conn.Close()

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"postferry/internal/lab"
 	"postferry/store"
@@ -66,7 +65,6 @@ func TestClientsWithToken(t *testing.T) {
 	d := lab.StartDovecot(t, lab.DovecotOptions{Users: []lab.User{{Login: anna, Password: "pw"}}, Introspection: introspection})
 	d.Append(anna, "INBOX", lab.Generate(1, 3, 500)...)
 	p := startProxy(t, d.Insecure(), func(p *proxyRig) {
-		p.limits.look = time.Hour
 		p.store.accounts[anna] = store.Account{ID: 7, Domain: "example.com", Login: anna, State: store.Active, New: store.Credentials{Login: anna}}
 	})
 	awaitOffers(t, p)
@@ -150,7 +148,6 @@ func TestMbsyncWithToken(t *testing.T) {
 	d := lab.StartDovecot(t, lab.DovecotOptions{Users: []lab.User{{Login: anna, Password: "pw"}}, Introspection: startIntrospection(t, "t0ken", anna)})
 	d.Append(anna, "INBOX", lab.Generate(1, 3, 500)...)
 	p := startProxy(t, d.Insecure(), func(p *proxyRig) {
-		p.limits.look = time.Hour
 		p.store.accounts[anna] = store.Account{ID: 7, Domain: "example.com", Login: anna, State: store.Active, New: store.Credentials{Login: anna}}
 	})
 	awaitOffers(t, p)

@@ -113,10 +113,7 @@ func (s *saslServer) serve(conn net.Conn) {
 	}
 }
 
-func (s *saslServer) config() config.Server {
-	addr := s.Addr().(*net.TCPAddr)
-	return config.Server{Security: config.Insecure, Host: addr.IP.String(), Port: addr.Port}
-}
+func (s *saslServer) config() config.Server { return insecure(s) }
 
 // annasProxy is a proxy that knows anna, who has another login at the new server, and an account with
 // the separator in its login.
@@ -156,7 +153,7 @@ func TestSignInAtRelay(t *testing.T) {
 			s := startSASLServer(t, response)
 			p := annasProxy(t, s)
 			before := p.store.accounts[anna]
-			c := p.greeted(t)
+			c := p.offered(t)
 			c.says(tt.says + "\n")
 			if tt.then != "" {
 				c.hears("+ \n")
@@ -194,7 +191,7 @@ func TestSignInAtRelay(t *testing.T) {
 func TestTokenRefusedAtRelay(t *testing.T) {
 	s := startSASLServer(t)
 	p := annasProxy(t, s)
-	c := p.greeted(t)
+	c := p.offered(t)
 	c.says("a AUTHENTICATE OAUTHBEARER " + b64("n,a="+anna+",\x01auth=Bearer t0ken\x01\x01") + "\n")
 	c.hears("+ " + b64(`{"status":"invalid_token"}`) + "\n")
 	c.says("AQ==\n")
@@ -208,10 +205,19 @@ func TestTokenRefusedAtRelay(t *testing.T) {
 	}
 }
 
+// offered is a client that is offered what the new server takes.
+func (p *proxyRig) offered(t *testing.T) *peer {
+	t.Helper()
+	greeting := awaitOffers(t, p)
+	c := p.connect(t)
+	c.hears(greeting)
+	return c
+}
+
 // TestOffers: clients are offered what the new server takes, as soon as it was asked.
 func TestOffers(t *testing.T) {
 	s := startSASLServer(t)
-	p := startProxy(t, s.config(), func(p *proxyRig) { p.limits.look = time.Hour })
+	p := startProxy(t, s.config(), nil)
 	want := "* OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID STARTTLS AUTH=PLAIN AUTH=OAUTHBEARER AUTH=XOAUTH2] Postferry ready\r\n"
 	if got := awaitOffers(t, p); got != want {
 		t.Errorf("got %q", got)

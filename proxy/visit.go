@@ -41,7 +41,7 @@ func (u *upload) visit(ctx context.Context, name string) error {
 			total.Store(int64(t))
 		})
 	}()
-	ticker := time.NewTicker(u.srv.limits.progress)
+	ticker := time.NewTicker(progressEvery)
 	defer ticker.Stop()
 	var err error
 	for {
@@ -93,7 +93,7 @@ func (u *upload) watchClient(gone func()) (stop func()) {
 		<-ended
 		u.client.SetReadDeadline(time.Time{})
 		if u.down.Load() { // its deadline has just been undone
-			u.client.SetReadDeadline(time.Now().Add(u.srv.limits.linger))
+			u.client.SetReadDeadline(time.Now().Add(lingerBound))
 		}
 	}
 }

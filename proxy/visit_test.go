@@ -5,48 +5,62 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"postferry/internal/pause"
 )
 
 func TestSelectIsHeldForItsVisit(t *testing.T) {
-	release := make(chan struct{})
-	g := newRig(t, func(g *rig, _ *entry) {
-		g.srv.limits.progress = 20 * time.Millisecond
-		g.ferry.visit = func(ctx context.Context, _ string, progress func(done, total int)) {
-			progress(3, 10)
-			select {
-			case <-release:
-			case <-ctx.Done():
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newRigInMemory(t, func(g *rig, _ *entry) {
+			g.ferry.visit = func(ctx context.Context, _ string, progress func(done, total int)) {
+				progress(3, 10)
+				pause.For(ctx, progressEvery+time.Second)
+				progress(7, 10)
+				pause.For(ctx, progressEvery)
 			}
+		})
+		g.client.says("a1 NOOP\na2 SELECT \"Sent \\\"x\\\"\" (CONDSTORE)\na3 NOOP\n")
+		g.server.hears("a1 NOOP\n")
+		g.server.says("* 1 FETCH (BODY[] {4}\nab")
+		g.client.hears("* 1 FETCH (BODY[] {4}\nab")
+		time.Sleep(2 * progressEvery)
+		g.client.hearsNothing() // nothing is said in the middle of a response
+		g.server.says("cd)\na1 OK done\n")
+		g.client.hears("cd)\na1 OK done\n")
+		begun := time.Now()
+		for _, done := range []string{"3", "7"} {
+			time.Sleep(progressEvery - time.Second)
+			g.client.hearsNothing()
+			g.client.hears("* OK [INPROGRESS (\"a2\" " + done + " 10)] The folder is being filled\n")
+		}
+		if took := time.Since(begun); took != 2*progressEvery {
+			t.Errorf("two words within %v", took)
+		}
+		g.server.hearsNothing()
+		g.server.hears("a2 SELECT \"Sent \\\"x\\\"\" (CONDSTORE)\na3 NOOP\n")
+		if got := g.ferry.noted(); !slices.Contains(got, `visit 7 "Sent \"x\""`) {
+			t.Errorf("calls: %q", got)
 		}
 	})
-	g.client.says("a1 NOOP\na2 SELECT \"Sent \\\"x\\\"\" (CONDSTORE)\na3 NOOP\n")
-	g.server.hears("a1 NOOP\n")
-	g.server.says("* 1 FETCH (BODY[] {4}\nab")
-	g.client.hears("* 1 FETCH (BODY[] {4}\nab")
-	g.client.hearsNothing() // nothing is said in the middle of a response
-	g.server.says("cd)\na1 OK done\n")
-	g.client.hears("cd)\na1 OK done\n")
-	g.client.hears("* OK [INPROGRESS (\"a2\" 3 10)] The folder is being filled\n")
-	g.server.hearsNothing()
-	close(release)
-	g.server.hears("a2 SELECT \"Sent \\\"x\\\"\" (CONDSTORE)\na3 NOOP\n")
-	if got := g.ferry.noted(); !slices.Contains(got, `visit 7 "Sent \"x\""`) {
-		t.Errorf("calls: %q", got)
-	}
 }
 
 func TestVisitInTheMiddleOfAResponse(t *testing.T) {
-	g := newRig(t, func(g *rig, _ *entry) {
-		g.srv.limits.progress = 20 * time.Millisecond
-		g.ferry.visit = func(ctx context.Context, _ string, _ func(done, total int)) { <-ctx.Done() }
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newRigInMemory(t, func(g *rig, _ *entry) {
+			g.ferry.visit = func(ctx context.Context, _ string, _ func(done, total int)) { <-ctx.Done() }
+		})
+		g.server.says("* 1 FETCH (BODY[] {4}\nab")
+		g.client.hears("* 1 FETCH (BODY[] {4}\nab")
+		g.client.says("] EXAMINE x\n")
+		time.Sleep(progressEvery)
+		g.client.hearsNothing()
+		g.server.says("cd)\n* 2 EXISTS\n")
+		g.client.hears("cd)\n* OK [INPROGRESS (NIL NIL NIL)] The folder is being filled\n")
 	})
-	g.server.says("* 1 FETCH (BODY[] {4}\nab")
-	g.client.hears("* 1 FETCH (BODY[] {4}\nab")
-	g.client.says("] EXAMINE x\n")
-	g.client.hearsNothing()
-	g.server.says("cd)\n* 2 EXISTS\n")
-	g.client.hears("cd)\n* OK [INPROGRESS (NIL NIL NIL)] The folder is being filled\n")
 }
 
 func TestVisitIsBounded(t *testing.T) {
@@ -70,6 +84,7 @@ func TestVisitEndsWithTheClient(t *testing.T) {
 	g.server.Close()
 	g.client.hears("a1 OK x\na2 OK x\n")
 	g.client.hearsEnd()
+	g.client.Close()
 	g.ends(t)
 }
 
