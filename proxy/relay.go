@@ -28,6 +28,7 @@ type relay struct {
 	utf8       atomic.Bool // names are UTF-8 since an ENABLE (RFC 9755, RFC 9051)
 	down       atomic.Bool // the new server's side has ended
 	left       atomic.Bool // the client has sent all it will
+	told       atomic.Bool // the client has been told to go
 	bye        bool        // the new server has said BYE; the server's side's own
 	got        int64       // octets passed to the new server; the client's side's own
 
@@ -184,9 +185,18 @@ func (r *relay) stop(why error) {
 func (r *relay) sayBye() (said bool) {
 	r.out.hurry(drainBound / 2)
 	if said = r.out.bye(*r.ending.Load()); said {
+		r.told.Store(true)
 		r.server.SetReadDeadline(time.Now())
 	}
 	return said
+}
+
+// wait gives the new server some time to say what it still has to.
+func (r *relay) wait(d time.Duration) {
+	r.server.SetReadDeadline(time.Now().Add(d))
+	if r.told.Load() { // its deadline has just been undone, and nobody hears it any more
+		r.server.SetReadDeadline(time.Now())
+	}
 }
 
 // reason says in the log who ended the connection.

@@ -68,13 +68,13 @@ func (u *upload) ended(err error) {
 	case errors.Is(err, errTooLong), errors.Is(err, errLastWord):
 		u.server.SetReadDeadline(time.Now())
 	case errors.As(err, &lost): // it may have said why
-		u.server.SetReadDeadline(time.Now().Add(lingerBound))
+		u.wait(lingerBound)
 	default:
 		u.left.Store(true)
 		if closeWrite(u.server) != nil {
 			u.server.Close()
 		}
-		u.server.SetReadDeadline(time.Now().Add(leavingBound))
+		u.wait(leavingBound)
 	}
 	discard(u.r)
 }

@@ -1,11 +1,17 @@
 package proxy
 
 import (
+	"errors"
 	"io"
+	"net"
+	"os"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"postferry/internal/lab/inmemory"
 )
 
 func TestStoppingWaitsForTheEndOfAResponse(t *testing.T) {
@@ -131,4 +137,56 @@ func TestEndInTheMiddle(t *testing.T) {
 	closeWrite(g.server.Conn)
 	g.client.hears("* CAPABILITY X")
 	g.client.hearsEnd()
+}
+
+// lateReader is a connection whose reader takes a moment to awake, as those of the system do: a deadline that is put off
+// meanwhile has not been.
+type lateReader struct {
+	*inmemory.Conn
+	mu       sync.Mutex
+	deadline time.Time
+}
+
+func (l *lateReader) SetReadDeadline(at time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.deadline = at
+	return l.Conn.SetReadDeadline(at)
+}
+
+func (l *lateReader) Read(p []byte) (int, error) {
+	for {
+		n, err := l.Conn.Read(p)
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
+		time.Sleep(time.Millisecond)
+		l.mu.Lock()
+		over := !time.Now().Before(l.deadline)
+		l.mu.Unlock()
+		if over {
+			return n, err
+		}
+	}
+}
+
+// TestClientLeavesAtTheLastWord: nothing is waited for when a client that was told to go goes at once.
+func TestClientLeavesAtTheLastWord(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newRigOn(t, func(t testing.TB) (ours, theirs net.Conn) {
+			ours, theirs = pipeInMemory(t)
+			return &lateReader{Conn: ours.(*inmemory.Conn)}, theirs
+		}, nil)
+		g.client.says("a IDLE\n")
+		g.server.hears("a IDLE\n")
+		g.stop()
+		g.client.hears("* BYE Postferry is shutting down\n")
+		g.client.Close()
+		begun := time.Now()
+		<-g.ended
+		if took := time.Since(begun); took > time.Second {
+			t.Errorf("it ends after %v", took)
+		}
+	})
 }

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"time"
 
 	"postferry/store"
 	"postferry/wire"
@@ -63,7 +62,7 @@ func (d *download) idle(lasting bool) bool {
 
 func (d *download) bound() {
 	if d.left.Load() {
-		d.server.SetReadDeadline(time.Now().Add(leavingBound))
+		d.wait(leavingBound)
 	}
 }
 
