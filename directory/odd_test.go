@@ -2,6 +2,7 @@ package directory
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"golang.org/x/oauth2"
 )
@@ -31,6 +33,34 @@ func (s *scripted) RoundTrip(r *http.Request) (*http.Response, error) {
 	code, err := strconv.Atoi(status)
 	body = strings.NewReplacer("HERE", "https://"+r.Host, "SENT", r.Header.Get("Authorization")).Replace(body)
 	return &http.Response{StatusCode: code, Header: header, Body: io.NopCloser(strings.NewReader(body)), Request: r}, err
+}
+
+// TestThrottledForLong: what mailboxes are for is asked of a directory that throttles only as long as there is patience or time for one
+// of them. The list is good without: what they are stays a guess.
+func TestThrottledForLong(t *testing.T) {
+	t.Parallel()
+	var boxes, later []string
+	for i := range 3 * graphBatch {
+		boxes = append(boxes, graphBox(fmt.Sprintf("r%02d", i), false))
+		if i != 1 {
+			later = append(later, fmt.Sprintf(`{"id":"r%02d","status":429,"headers":{"Retry-After":"AFTER"}}`, i))
+		}
+	}
+	list := fmt.Sprintf(`200 {"value":[%s]}`, strings.Join(boxes, ","))
+	throttled := fmt.Sprintf(`200 {"responses":[{"id":"r01","status":200,"body":{"value":"room"}},%s]}`, strings.Join(later, ","))
+	for after, asked := range map[string]int{"3": maxTries, "100": 1, "3600": 1} {
+		t.Run(after, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+				defer cancel()
+				s := &scripted{answers: []string{list, strings.ReplaceAll(throttled, "AFTER", after)}}
+				all, err := Microsoft{Client: &http.Client{Transport: s}, URL: "https://graph.example"}.List(ctx)
+				if err != nil || len(all) != len(boxes) || !all[0].Guessed || all[1].Guessed || all[1].Kind != Room || s.asked != 1+asked {
+					t.Errorf("%d mailboxes, %d questions, %v", len(all), s.asked, err)
+				}
+			})
+		})
+	}
 }
 
 // graphBox is a mailbox as Graph tells of it.

@@ -27,23 +27,23 @@ func purposeOf(word string) Kind {
 	return Other
 }
 
-// clear asks what the unclear mailboxes are for. Without the permission for that the guess stays.
+// clear asks what the unclear mailboxes are for. Without the permission for that, and once there is no more patience, the guess stays.
 func (m Microsoft) clear(ctx context.Context, a *asker, all []Mailbox, unclear map[string]int) error {
 	for some := range slices.Chunk(slices.Sorted(maps.Keys(unclear)), graphBatch) {
-		told, refused, err := purposes(ctx, a, some)
-		if err != nil || refused { // the rest wouldn't be for us either
-			return err
-		}
+		told, enough, err := purposes(ctx, a, some)
 		for id, kind := range told {
 			all[unclear[id]].Kind, all[unclear[id]].Guessed = kind, false
+		}
+		if err != nil || enough {
+			return err
 		}
 	}
 	return nil
 }
 
-// purposes asks for several until none of them is to be asked for later, or no more patience is left. refused: for none of
-// them are we told.
-func purposes(ctx context.Context, a *asker, ids []string) (told map[string]Kind, refused bool, err error) {
+// purposes asks for several until none of them is to be asked for later, or no more patience is left. enough: the others are not
+// to be asked for, as there is no patience left, or none of these are for us to know.
+func purposes(ctx context.Context, a *asker, ids []string) (told map[string]Kind, enough bool, err error) {
 	told = map[string]Kind{}
 	for try := 1; ; try++ {
 		some, err := askPurposes(ctx, a, ids)
@@ -51,9 +51,12 @@ func purposes(ctx context.Context, a *asker, ids []string) (told map[string]Kind
 			return nil, false, err
 		}
 		maps.Copy(told, some.told)
-		after := max(some.after, defaultPause<<(try-1))
-		if len(some.later) == 0 || try == maxTries || after > maxPause {
+		if len(some.later) == 0 {
 			return told, len(told) == 0 && some.refused == len(ids), nil
+		}
+		after := max(some.after, defaultPause<<(try-1))
+		if end, ends := ctx.Deadline(); try == maxTries || after > maxPause || ends && time.Until(end) < after {
+			return told, true, nil
 		}
 		if err := pause.For(ctx, after); err != nil {
 			return nil, false, err
