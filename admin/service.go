@@ -167,10 +167,7 @@ func (s *shared) ended(ctx context.Context, domain string, ids []store.AccountID
 		s.memory.drop(domain)
 	}
 	s.boards.Changed(domain)
-	if err := s.forgetTokens(ctx, domain, ids); err != nil {
-		return err
-	}
-	return s.tracker.Stopped(ctx, ids)
+	return errors.Join(s.forgetTokens(ctx, domain, ids), s.tracker.Stopped(ctx, ids))
 }
 
 // forgetTokens drops what accounts were signed in with that have ended.
