@@ -35,9 +35,7 @@ func (u *upload) compress(ctx context.Context) error {
 	if !isTag(tag) {
 		tag = "*"
 	}
-	u.done()
-	u.drop(u.off)
-	u.flow.quiet(ctx, refusalBound, nil)
+	u.dropDone(ctx)
 	switch {
 	case u.compressed.Load():
 		return u.out.inject(tag + " NO [COMPRESSIONACTIVE] DEFLATE is active already\r\n")

@@ -29,6 +29,8 @@ type inFlight struct {
 	awaits bool   // the server's "+" is awaited
 	done   bool   // completed
 	lost   bool   // its completion is not expected any more
+	// instead is what came in the place of DONE; nil for nothing, and for other commands than IDLE.
+	instead *inFlight
 	// release ends what was held for the command; nil for nothing.
 	release func()
 }
@@ -70,7 +72,19 @@ func (f *flow) begin(ctx context.Context, tag string, verb wire.Verb) *inFlight 
 func (f *flow) insteadOfDone(cmd, idle *inFlight) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	cmd.lost = idle != nil && !idle.done
+	if cmd.lost = idle != nil && !idle.done; cmd.lost {
+		idle.instead = cmd
+	}
+}
+
+// passedOver returns the command with folders that the end of cmd, an IDLE, shows not to be carried out; nil for none.
+func (f *flow) passedOver(cmd *inFlight) *inFlight {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if cmd.instead == nil || cmd.instead.done || len(cmd.instead.names) == 0 {
+		return nil
+	}
+	return cmd.instead
 }
 
 // name notes the folders of a command.
@@ -171,12 +185,12 @@ func (f *flow) invited(ctx context.Context, cmd *inFlight) (bool, error) {
 	return !cmd.awaits && !cmd.done, err
 }
 
-// quiet waits until all commands but one (nil for none) are completed, for d at
+// quiet waits until all commands but some are completed, for d at
 // most. What is not completed by then is not waited for again: a server answers
 // some nonsense without its tag.
-func (f *flow) quiet(ctx context.Context, d time.Duration, but *inFlight) {
+func (f *flow) quiet(ctx context.Context, d time.Duration, but ...*inFlight) {
 	others := func() bool {
-		return !slices.ContainsFunc(f.cmds, func(cmd *inFlight) bool { return !cmd.lost && cmd != but })
+		return !slices.ContainsFunc(f.cmds, func(cmd *inFlight) bool { return !cmd.lost && !slices.Contains(but, cmd) })
 	}
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
@@ -186,7 +200,7 @@ func (f *flow) quiet(ctx context.Context, d time.Duration, but *inFlight) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, cmd := range f.cmds {
-		cmd.lost = cmd.lost || cmd != but
+		cmd.lost = cmd.lost || !slices.Contains(but, cmd)
 	}
 }
 
@@ -252,6 +266,13 @@ func (f *flow) complete(cmd *inFlight, ok bool) {
 		f.hiding.Store(false)
 	}
 	cmd.done = true
+	f.mu.Unlock()
+	f.letGo(cmd)
+}
+
+// letGo ends what was held for a command.
+func (f *flow) letGo(cmd *inFlight) {
+	f.mu.Lock()
 	release := cmd.release
 	f.mu.Unlock()
 	if release != nil {

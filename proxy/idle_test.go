@@ -1,6 +1,13 @@
 package proxy
 
-import "testing"
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
 
 func TestContinuationOfIdleIsNotTheLiterals(t *testing.T) {
 	g := newRig(t, nil)
@@ -65,4 +72,84 @@ func TestCommandInsteadOfDone(t *testing.T) {
 	g.server.says("b2 OK done\n")
 	g.client.hears("b2 OK done\n")
 	g.server.hears("b3 SELECT x\n")
+}
+
+// TestFolderCommandInsteadOfDone: one that changes folders is passed on at once, too, and what was held for it is let go when the
+// IDLE ends; if it is carried out after all that counts.
+func TestFolderCommandInsteadOfDone(t *testing.T) {
+	t.Parallel()
+	for command, want := range map[string][]string{
+		"CREATE F":   {`hold 7 ["F"]`, `let go 7 ["F"]`},
+		"DELETE F":   {`hold 7 ["F"]`, `let go 7 ["F"]`},
+		"RENAME F G": {`hold 7 ["F" "G"]`, `renaming 7 "F" "G"`, `changed 7 RENAME "F" "F"`, `let go 7 ["F" "G"]`},
+	} {
+		inBubble(t, command, func(t *testing.T) {
+			g := newRigInMemory(t, nil)
+			g.client.says("a1 IDLE\n")
+			g.server.hears("a1 IDLE\n")
+			g.server.says("+ idling\n")
+			g.client.hears("+ idling\n")
+			begun := time.Now()
+			g.client.says("a2 " + command + "\n")
+			g.server.hears("a2 " + command + "\n")
+			if held := time.Since(begun); held > 0 {
+				t.Errorf("held for %v", held)
+			}
+			g.server.says("a1 BAD expected DONE\n")
+			g.client.hears("a1 BAD expected DONE\n")
+			if got := g.ferry.noted(); !slices.Equal(got, want) {
+				t.Errorf("calls: %q", got)
+			}
+			g.client.says("a3 RENAME x y\n")
+			g.server.hears("a3 RENAME x y\n")
+			g.server.says("a2 OK done\na3 OK done\n")
+			g.client.hears("a2 OK done\na3 OK done\n")
+			verb, names, _ := strings.Cut(command, " ")
+			name, to, _ := strings.Cut(names, " ")
+			if got, done := g.ferry.noted(), fmt.Sprintf("changed 7 %s %q %q", verb, name, to); !slices.Contains(got, done) {
+				t.Errorf("calls: %q; want %s", got, done)
+			}
+			if held := time.Since(begun); held > 0 {
+				t.Errorf("held for %v", held)
+			}
+		})
+	}
+}
+
+// TestAnythingInsteadOfDone: nothing that comes in the place of DONE is held, as the IDLE would not end before it; what the
+// relay answers itself is answered at once, and the IDLE goes on.
+func TestAnythingInsteadOfDone(t *testing.T) {
+	t.Parallel()
+	for command, answer := range map[string]string{
+		"SEARCH TEXT x": "", "UID SEARCH TEXT x": "", "STATUS F (MESSAGES)": "", `LIST "" * RETURN (STATUS (MESSAGES))`: "", "SELECT F": "",
+		"LOGIN a b": "a2 BAD Not possible after login\n", "COMPRESS GZIP": "a2 NO Only DEFLATE is known here\n",
+	} {
+		inBubble(t, command, func(t *testing.T) {
+			g := openedRigOn(t, pipeInMemory)
+			c := &g.srv.cfg.Proxy
+			c.SearchWait, c.StatusWait, c.Compress, g.ferry.looked = patience, patience, true, true
+			ends := func(ctx context.Context) { <-ctx.Done() }
+			g.ferry.search, g.ferry.asked, g.ferry.visit = ends, ends, func(ctx context.Context, _ string, _ func(int, int)) { ends(ctx) }
+			g.client.says("a1 IDLE\n")
+			g.server.hears("a1 IDLE\n")
+			g.server.says("+ idling\n")
+			g.client.hears("+ idling\n")
+			begun := time.Now()
+			g.client.says("a2 " + command + "\n")
+			if answer == "" {
+				g.server.hears("a2 " + command + "\n")
+			} else {
+				g.client.hears(answer)
+				g.client.says("a3 NOOP\n")
+				g.server.hears("a3 NOOP\n")
+			}
+			g.server.says("a1 BAD expected DONE\n")
+			g.client.hears("a1 BAD expected DONE\n")
+			g.client.says("a4 RENAME x y\n")
+			g.server.hears("a4 RENAME x y\n")
+			if held := time.Since(begun); held > 0 {
+				t.Errorf("held for %v", held)
+			}
+		})
+	}
 }

@@ -171,9 +171,9 @@ func (u *upload) end(ctx context.Context) error {
 		return u.compress(ctx)
 	case u.refused:
 		return u.refuse(ctx)
-	case u.searches():
+	case u.searches() && !u.cmd.lost:
 		err = u.search(ctx)
-	case u.cmd != nil && asksAboutAll(verb, u.b[u.begin:u.off]) && u.in.ferried():
+	case u.cmd != nil && !u.cmd.lost && asksAboutAll(verb, u.b[u.begin:u.off]) && u.in.ferried():
 		err = u.asks(ctx)
 	case verb == wire.VerbID && !u.cut:
 		u.identify()
@@ -182,7 +182,7 @@ func (u *upload) end(ctx context.Context) error {
 		err = u.hold(ctx, string(args[0]))
 	case opens(verb):
 		u.flow.opens(u.cmd, u.rawName(string(args[0])))
-	case verb == wire.VerbStatus && u.in.ferried():
+	case verb == wire.VerbStatus && u.in.ferried() && !u.cmd.lost:
 		err = u.asks(ctx, string(args[0]))
 	case verb == wire.VerbRename && len(args) == 2 && u.watched():
 		err = u.rename(ctx, string(args[0]), string(args[1]))
@@ -207,7 +207,7 @@ func (u *upload) rename(ctx context.Context, from, to string) error {
 		return err
 	}
 	u.flow.name(u.cmd, from, to)
-	u.flow.quiet(ctx, changeBound, u.cmd)
+	u.flow.quiet(ctx, changeBound, u.cmd, u.idles) // an IDLE ends by this very command
 	u.holdCopying(ctx, from, to)
 	ctx, cancel := context.WithTimeout(ctx, changeBound)
 	defer cancel()
@@ -267,10 +267,18 @@ func (u *upload) refuse(ctx context.Context) error {
 	if !isTag(tag) {
 		tag = "*"
 	}
+	u.dropDone(ctx)
+	return u.out.inject(tag + " BAD Not possible after login\r\n")
+}
+
+// dropDone drops a command that the relay answers itself, and waits until those before it are answered. An IDLE among them
+// goes on: the new server hears nothing that would end it.
+func (u *upload) dropDone(ctx context.Context) {
+	idles := u.idles
 	u.done()
 	u.drop(u.off)
-	u.flow.quiet(ctx, refusalBound, nil)
-	return u.out.inject(tag + " BAD Not possible after login\r\n")
+	u.idles = idles
+	u.flow.quiet(ctx, refusalBound, idles)
 }
 
 func opens(v wire.Verb) bool { return v == wire.VerbSelect || v == wire.VerbExamine }

@@ -122,6 +122,19 @@ func (d *download) tagged(ctx context.Context) error {
 	}
 	d.flow.complete(cmd, ok)
 	d.noted = true
+	if over := d.flow.passedOver(cmd); over != nil {
+		return cmp.Or(err, d.passOver(ctx, over))
+	}
+	return err
+}
+
+// passOver has a command that came in the place of DONE count as refused, until it is completed after all.
+func (d *download) passOver(ctx context.Context, cmd *inFlight) error {
+	var err error
+	if cmd.verb == wire.VerbRename {
+		err = d.changed(ctx, cmd, false)
+	}
+	d.flow.letGo(cmd)
 	return err
 }
 
