@@ -157,7 +157,8 @@ func (a *AlikeCopies) inPlace(ctx context.Context, name string, lines []AlikeLin
 	return there, err
 }
 
-// among marks as many of the lines of an open folder as there are messages in it that are the same.
+// among marks as many of the lines of an open folder as there are messages in it that are the same, or have become somewhat larger
+// or smaller on the way.
 func (a *AlikeCopies) among(ctx context.Context, sel *upstream.Selected, lines []AlikeLine, there map[store.Key]bool) error {
 	all, err := a.list(ctx, lines[0].row.ID, sel)
 	if err != nil {
@@ -168,7 +169,7 @@ func (a *AlikeCopies) among(ctx context.Context, sel *upstream.Selected, lines [
 		copies[i], prints[lines[i].Fingerprint] = lines[i].Copy(), true
 	}
 	same := slices.DeleteFunc(slices.Clone(all), func(c message.Candidate) bool { return !prints[c.Fingerprint] })
-	for i, c := range message.NewCandidates(same).TakeExact(copies) {
+	for i, c := range message.NewCandidates(same).TakeAll(copies) {
 		there[lines[i].Key] = c.UID != 0
 	}
 	return nil
