@@ -150,7 +150,7 @@ func (m *model) comeAgain(old map[string]int) {
 	for body, n := range old {
 		yet := m.yetToCome(body, copies)
 		if !m.movedOld[body] && !m.unlabelled(body) {
-			m.removed[body] = 0
+			m.removed[body] = m.removedElsewhere(body)
 		}
 		m.limit[body] = copies[body] + n + yet + m.removed[body]
 		m.double[body] = m.double[body] || copies[body] > 0
@@ -311,7 +311,7 @@ func (m *model) checkPlaces(when string, hidden map[string]bool) {
 			if !o.date.Equal(c.date) {
 				m.fail("%s: %s has the date %v, its copy %v: %q", when, o.folder, o.date, c.date, c.body)
 			}
-			if copies[c.body] == 1 && m.limit[c.body] == 1 && !m.stray[c.body] && !m.filed[c.body] && m.labelled[c.body] == nil && !m.double[c.body] && !hidden[c.body] && known[o.folder] && of[c.folder] != o.folder {
+			if copies[c.body] == 1 && m.limit[c.body] == 1 && !m.stray[c.body] && !m.filed[c.body] && !m.double[c.body] && !hidden[c.body] && known[o.folder] && of[c.folder] != o.folder && !slices.Contains(m.labelled[c.body], of[c.folder]) {
 				m.fail("%s: the copy of a message of %s is in %s: %q", when, o.folder, c.folder, c.body)
 			}
 		}

@@ -106,6 +106,18 @@ func (m *model) yetToCome(body string, copies map[string]int) int {
 	return max(m.limit[body]-m.removed[body]-copies[body], 0)
 }
 
+// removedElsewhere is how many copies of a message with labels its user has removed from other folders than one that is made again: those stay
+// removed.
+func (m *model) removedElsewhere(body string) (n int) {
+	if m.labelled[body] == nil {
+		return 0
+	}
+	for _, left := range m.left {
+		n += left[body]
+	}
+	return min(n, m.removed[body])
+}
+
 // checkLabels: a message that shows in several folders of the old server is in each of them on the new one, as often, with its flags,
 // unless something else has befallen it there.
 func (m *model) checkLabels(when string) {

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"postferry/store/bolt"
+	"postferry/syncer/message"
 )
 
 // copyOfLedger is an earlier state of the store, and what the model knew then.
@@ -95,7 +96,7 @@ func (m *model) putLedgerBack(*rapid.T) {
 	for body, flags := range m.oldFlags() {
 		was, known := b.flags[body]
 		if !known && copied[body] > 0 { // with what flags nothing tells any more
-			was = m.flagsOf(m.pair.new, body)
+			was = message.WithoutFlags(m.flagsOf(m.pair.new, body), users)
 		} else if !known {
 			was = flags
 		}
