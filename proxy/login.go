@@ -148,6 +148,7 @@ func (s *session) welcome(ctx context.Context, tag string, in *entry, log zerolo
 		return err
 	}
 	in.program = programOf(s.id)
+	in.account.Old.Password, in.account.New.Password = "", "" // a client may stay for weeks, and the account end meanwhile
 	s.in, s.id = in, nil
 	return nil
 }

@@ -53,6 +53,7 @@ func newAccount(s *shared, id store.AccountID, lead func(of store.AccountID)) *a
 func (a *account) run(ctx context.Context, pools func(config.Server, bool) session.Endpoint) {
 	a.jobs.Open(ctx)
 	defer a.jobs.Close()
+	defer a.forget()
 	a.mail.Rows.Open(ctx)
 	a.load(ctx)
 	if a.loadErr == nil {
@@ -114,6 +115,12 @@ func (a *account) lastWords() {
 		l.End(a.jobs.Context)
 	}
 	a.mail.Rows.SaveUsage(a.traffic)
+}
+
+// forget lets go of the passwords: an account that has ended is referred to as long as it has clients.
+func (a *account) forget() {
+	a.row.Old, a.row.New = store.Credentials{}, store.Credentials{}
+	a.jobs.Forget()
 }
 
 func (a *account) load(ctx context.Context) {

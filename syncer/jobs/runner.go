@@ -69,6 +69,14 @@ func (r *Runner) Wind() <-chan struct{} {
 	return ended
 }
 
+// Forget lets go of what opens the servers, once the last job has ended.
+func (r *Runner) Forget() {
+	r.OldCreds, r.NewCreds = store.Credentials{}, store.Credentials{}
+	for _, l := range r.All() {
+		l.OldCreds, l.NewCreds = store.Credentials{}, store.Credentials{}
+	}
+}
+
 // CutOff ends the jobs that run.
 func (r *Runner) CutOff() {
 	if len(r.Busy) > 0 {
