@@ -55,29 +55,31 @@ func TestMovedBetweenRenumberedFolders(t *testing.T) {
 // TestIntentsOfOtherMessages: before anything of a pull had arrived everything ended, and then the old server gave other UIDs to the
 // messages. One that is on both servers by itself proves nothing of the message that had its UID.
 func TestIntentsOfOtherMessages(t *testing.T) {
-	for _, fleeting := range []bool{true, false} {
-		r := newRig(t)
-		r.pair.new.fleeting = fleeting
-		for i := range 3 {
-			r.pair.old.deliver("INBOX", mail(i))
+	inBubble(t, func(t *testing.T) {
+		for _, fleeting := range []bool{true, false} {
+			r := newRig(t)
+			r.pair.new.fleeting = fleeting
+			for i := range 3 {
+				r.pair.old.deliver("INBOX", mail(i))
+			}
+			disk := &faultyStore{Store: r.store, unproved: newUnproved()}
+			r.store = disk
+			f := &trouble{faults: []fault{{after: 1, kind: "crash", where: func(s string) bool { return s == "-COMMIT" }}}}
+			r.failAll(disk, f.strike)
+			r.start(false)
+			r.sync()
+			r.stop()
+			r.failAll(disk, noFault)
+			r.pair.old.deliver("INBOX", mail(8))
+			r.pair.new.deliver("INBOX", mail(8))
+			r.pair.old.number("INBOX", 1, func(a, b *fakeMessage) int { return cmp.Compare(b.uid, a.uid) })
+			r.start(false)
+			if res := r.sync(); !res.Pass.Complete {
+				t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+			}
+			r.has("INBOX", append(mails(0, 3), mail(8))...)
 		}
-		disk := &faultyStore{Store: r.store, unproved: newUnproved()}
-		r.store = disk
-		f := &trouble{faults: []fault{{after: 1, kind: "crash", where: func(s string) bool { return s == "-COMMIT" }}}}
-		r.failAll(disk, f.strike)
-		r.start(false)
-		r.sync()
-		r.stop()
-		r.failAll(disk, noFault)
-		r.pair.old.deliver("INBOX", mail(8))
-		r.pair.new.deliver("INBOX", mail(8))
-		r.pair.old.number("INBOX", 1, func(a, b *fakeMessage) int { return cmp.Compare(b.uid, a.uid) })
-		r.start(false)
-		if res := r.sync(); !res.Pass.Complete {
-			t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
-		}
-		r.has("INBOX", append(mails(0, 3), mail(8))...)
-	}
+	})
 }
 
 // TestNumberedAnewTwice: the new server has given a folder another UIDVALIDITY and, after a pass that was interrupted, other UIDs under
@@ -86,27 +88,29 @@ func TestNumberedAnewTwice(t *testing.T) {
 	for at := 1; at <= 3; at++ {
 		t.Run(fmt.Sprint(at), func(t *testing.T) {
 			t.Parallel()
-			r := rigOf(t, 3)
-			r.stop()
-			r.pair.new.renumber("INBOX")
-			r.pair.old.deliver("INBOX", mail(3))
-			disk := &faultyStore{Store: r.store, unproved: newUnproved()}
-			r.store = disk
-			f := &trouble{faults: []fault{{after: at, kind: "crash", where: func(s string) bool { return s == "-COMMIT" }}}}
-			r.failAll(disk, f.strike)
-			r.start(false)
-			r.sync()
-			r.stop()
-			r.failAll(disk, noFault)
-			r.pair.new.number("INBOX", 12, nil)
-			r.pair.old.deliver("INBOX", mail(1))
-			r.start(false)
-			for range 2 {
-				if res := r.sync(); !res.Pass.Complete {
-					t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+			inBubble(t, func(t *testing.T) {
+				r := rigOf(t, 3)
+				r.stop()
+				r.pair.new.renumber("INBOX")
+				r.pair.old.deliver("INBOX", mail(3))
+				disk := &faultyStore{Store: r.store, unproved: newUnproved()}
+				r.store = disk
+				f := &trouble{faults: []fault{{after: at, kind: "crash", where: func(s string) bool { return s == "-COMMIT" }}}}
+				r.failAll(disk, f.strike)
+				r.start(false)
+				r.sync()
+				r.stop()
+				r.failAll(disk, noFault)
+				r.pair.new.number("INBOX", 12, nil)
+				r.pair.old.deliver("INBOX", mail(1))
+				r.start(false)
+				for range 2 {
+					if res := r.sync(); !res.Pass.Complete {
+						t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+					}
 				}
-			}
-			r.has("INBOX", append(mails(0, 4), mail(1))...)
+				r.has("INBOX", append(mails(0, 4), mail(1))...)
+			})
 		})
 	}
 }
@@ -161,41 +165,43 @@ func TestNumberedAnewAfterInterruption(t *testing.T) {
 	for _, uidplus := range []bool{true, false} {
 		for _, arrived := range []int{3, 5, 6, -4} {
 			t.Run(fmt.Sprintf("UIDPLUS %t, %d arrived", uidplus, arrived), func(t *testing.T) {
-				putBack := arrived < 0
-				arrived := max(arrived, -arrived)
-				r := newRigIn(t, inMemory(t))
-				r.silent = true
-				r.pair.new.single, r.pair.new.uidplus = true, uidplus
 				t.Parallel()
-				want := []string{mail(1), mail(2), mail(2), mail(3), mail(2), mail(2), mail(4)}
-				for _, body := range want {
-					r.pair.old.deliver("INBOX", body)
-				}
-				empty := r.pair.new.keep("INBOX")
-				appends := 0
-				r.pair.new.fail(func(step string) error {
-					if step == "+APPEND" {
-						if appends++; appends > arrived {
-							return &link.Error{Server: "fake", Op: "APPEND", Class: link.Fix, Code: imap.ResponseCodeOverQuota, Text: "full", Err: errors.New("NO")}
-						}
+				inBubble(t, func(t *testing.T) {
+					putBack := arrived < 0
+					arrived := max(arrived, -arrived)
+					r := newRigIn(t, inMemory(t))
+					r.silent = true
+					r.pair.new.single, r.pair.new.uidplus = true, uidplus
+					want := []string{mail(1), mail(2), mail(2), mail(3), mail(2), mail(2), mail(4)}
+					for _, body := range want {
+						r.pair.old.deliver("INBOX", body)
 					}
-					return nil
+					empty := r.pair.new.keep("INBOX")
+					appends := 0
+					r.pair.new.fail(func(step string) error {
+						if step == "+APPEND" {
+							if appends++; appends > arrived {
+								return &link.Error{Server: "fake", Op: "APPEND", Class: link.Fix, Code: imap.ResponseCodeOverQuota, Text: "full", Err: errors.New("NO")}
+							}
+						}
+						return nil
+					})
+					r.start(false)
+					if res := r.sync(); res.Pass.Complete || len(r.pair.new.bodies("INBOX")) != arrived {
+						t.Fatalf("not interrupted: %+v", res.Pass)
+					}
+					r.pair.new.fail(noFault)
+					if putBack {
+						empty()
+					} else {
+						r.pair.new.number("INBOX", 10, func(a, b *fakeMessage) int { return int(b.uid) - int(a.uid) })
+					}
+					if res := r.sync(); !res.Pass.Complete {
+						t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+					}
+					r.has("INBOX", want...)
+					r.quietPass()
 				})
-				r.start(false)
-				if res := r.sync(); res.Pass.Complete || len(r.pair.new.bodies("INBOX")) != arrived {
-					t.Fatalf("not interrupted: %+v", res.Pass)
-				}
-				r.pair.new.fail(noFault)
-				if putBack {
-					empty()
-				} else {
-					r.pair.new.number("INBOX", 10, func(a, b *fakeMessage) int { return int(b.uid) - int(a.uid) })
-				}
-				if res := r.sync(); !res.Pass.Complete {
-					t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
-				}
-				r.has("INBOX", want...)
-				r.quietPass()
 			})
 		}
 	}
@@ -203,16 +209,18 @@ func TestNumberedAnewAfterInterruption(t *testing.T) {
 
 // TestPutBackWhereOldUIDsDontLast: the new server is put back to before a folder had anything, where the old one's UIDs end with each session.
 func TestPutBackWhereOldUIDsDontLast(t *testing.T) {
-	r := newRigIn(t, inMemory(t))
-	r.silent, r.pair.old.fleeting, r.pair.old.condstor = true, true, false
-	r.start(false)
-	r.copies(0)
-	empty := r.pair.new.keep("INBOX")
-	for n := range 3 {
-		r.pair.old.deliver("INBOX", mail(n))
-	}
-	r.copies(3)
-	empty()
-	r.copies(3)
-	r.has("INBOX", mails(0, 3)...)
+	inBubble(t, func(t *testing.T) {
+		r := newRigIn(t, inMemory(t))
+		r.silent, r.pair.old.fleeting, r.pair.old.condstor = true, true, false
+		r.start(false)
+		r.copies(0)
+		empty := r.pair.new.keep("INBOX")
+		for n := range 3 {
+			r.pair.old.deliver("INBOX", mail(n))
+		}
+		r.copies(3)
+		empty()
+		r.copies(3)
+		r.has("INBOX", mails(0, 3)...)
+	})
 }

@@ -17,21 +17,23 @@ import (
 // TestFleetingFolderWentBack: a new server whose UIDs don't last tells a lower UIDNEXT than before.
 // There is nothing to recognise by, and the folder goes on.
 func TestFleetingFolderWentBack(t *testing.T) {
-	r := newRig(t)
-	r.pair.new.fleeting = true
-	putBack := r.pair.new.keep("INBOX")
-	for i := range 3 {
-		r.pair.old.deliver("INBOX", mail(i))
-	}
-	r.start(false)
-	r.sync()
-	r.pair.old.remove("INBOX", mail(0))
-	r.sync() // without opening the new folder, so that the checkpoint has the UIDNEXT that STATUS tells
-	putBack()
-	r.pair.old.deliver("INBOX", mail(3))
-	if res := r.sync(); res.Problem != nil || !res.Pass.Complete || res.Pass.Copied != 1 {
-		t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
-	}
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		r.pair.new.fleeting = true
+		putBack := r.pair.new.keep("INBOX")
+		for i := range 3 {
+			r.pair.old.deliver("INBOX", mail(i))
+		}
+		r.start(false)
+		r.sync()
+		r.pair.old.remove("INBOX", mail(0))
+		r.sync() // without opening the new folder, so that the checkpoint has the UIDNEXT that STATUS tells
+		putBack()
+		r.pair.old.deliver("INBOX", mail(3))
+		if res := r.sync(); res.Problem != nil || !res.Pass.Complete || res.Pass.Copied != 1 {
+			t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+		}
+	})
 }
 
 // TestBothServersNumberAnew: the old server gives a folder another UIDVALIDITY and the new one its
@@ -63,28 +65,30 @@ func TestOldUIDsUsedAgainBeforeTheFirstEnd(t *testing.T) {
 		for _, fresh := range []int{0, 1, 3, 5} {
 			t.Run(fmt.Sprintf("%s, %d new", tt.step, fresh), func(t *testing.T) {
 				t.Parallel()
-				r := newRig(t)
-				putBack := r.pair.old.keep("INBOX")
-				for i := range 3 {
-					r.pair.old.deliver("INBOX", mail(i))
-				}
-				disk := &faultyStore{Store: r.store, unproved: newUnproved()}
-				r.store = disk
-				f := &trouble{faults: []fault{{after: tt.times, kind: "crash", where: func(s string) bool { return s == tt.step }}}}
-				r.failAll(disk, f.strike)
-				r.start(false)
-				r.sync()
-				r.stop()
-				r.failAll(disk, noFault)
-				putBack()
-				for i := range fresh {
-					r.pair.old.deliver("INBOX", mail(3+i))
-				}
-				r.start(false)
-				if res := r.sync(); !res.Pass.Complete {
-					t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
-				}
-				r.has("INBOX", mails(0, 3+fresh)...)
+				inBubble(t, func(t *testing.T) {
+					r := newRig(t)
+					putBack := r.pair.old.keep("INBOX")
+					for i := range 3 {
+						r.pair.old.deliver("INBOX", mail(i))
+					}
+					disk := &faultyStore{Store: r.store, unproved: newUnproved()}
+					r.store = disk
+					f := &trouble{faults: []fault{{after: tt.times, kind: "crash", where: func(s string) bool { return s == tt.step }}}}
+					r.failAll(disk, f.strike)
+					r.start(false)
+					r.sync()
+					r.stop()
+					r.failAll(disk, noFault)
+					putBack()
+					for i := range fresh {
+						r.pair.old.deliver("INBOX", mail(3+i))
+					}
+					r.start(false)
+					if res := r.sync(); !res.Pass.Complete {
+						t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+					}
+					r.has("INBOX", mails(0, 3+fresh)...)
+				})
 			})
 		}
 	}
@@ -142,26 +146,28 @@ func TestServerAndLedgerPutBack(t *testing.T) {
 	for _, removed := range []int{0, 2, 5, 9} {
 		t.Run(fmt.Sprintf("%d removed at the old server", removed), func(t *testing.T) {
 			t.Parallel()
-			r := rigOf(t, 10)
-			putBack := r.pair.new.keep("INBOX")
-			for i := range 10 {
-				r.pair.old.deliver("INBOX", mail(10+i))
-			}
-			r.copies(10)
-			putBackLedger := r.keepLedger("INBOX")
-			for i := range removed {
-				r.pair.old.remove("INBOX", mail(10+i))
-			}
-			putBack()
-			for i := range 5 {
-				r.pair.old.deliver("INBOX", mail(20+i))
-			}
-			r.copies(15 - removed)
-			r.stop()
-			putBackLedger()
-			r.start(false)
-			r.copies(0)
-			r.has("INBOX", slices.Concat(mails(0, 10), mails(10+removed, 25))...)
+			inBubble(t, func(t *testing.T) {
+				r := rigOf(t, 10)
+				putBack := r.pair.new.keep("INBOX")
+				for i := range 10 {
+					r.pair.old.deliver("INBOX", mail(10+i))
+				}
+				r.copies(10)
+				putBackLedger := r.keepLedger("INBOX")
+				for i := range removed {
+					r.pair.old.remove("INBOX", mail(10+i))
+				}
+				putBack()
+				for i := range 5 {
+					r.pair.old.deliver("INBOX", mail(20+i))
+				}
+				r.copies(15 - removed)
+				r.stop()
+				putBackLedger()
+				r.start(false)
+				r.copies(0)
+				r.has("INBOX", slices.Concat(mails(0, 10), mails(10+removed, 25))...)
+			})
 		})
 	}
 }
@@ -169,19 +175,21 @@ func TestServerAndLedgerPutBack(t *testing.T) {
 // TestStoredLateWhereUIDsDontLast: a server whose UIDs don't last stores a message long after its connection was lost.
 // Which of the two is the second one can't be said to it, but the folder goes on.
 func TestStoredLateWhereUIDsDontLast(t *testing.T) {
-	r := newRig(t)
-	r.pair.new.fleeting = true
-	r.pair.old.deliver("INBOX", mail(0))
-	f := &trouble{faults: []fault{{after: 1, kind: "late", late: 1000, where: func(s string) bool { return s == "+APPEND" }}}}
-	r.pair.new.fail(f.strike)
-	r.start(false)
-	r.sync()
-	r.pair.new.settle()
-	r.pair.old.deliver("INBOX", mail(1))
-	if res := r.sync(); res.Problem != nil || !res.Pass.Complete {
-		t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
-	}
-	r.has("INBOX", mail(0), mail(0), mail(1))
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		r.pair.new.fleeting = true
+		r.pair.old.deliver("INBOX", mail(0))
+		f := &trouble{faults: []fault{{after: 1, kind: "late", late: 1000, where: func(s string) bool { return s == "+APPEND" }}}}
+		r.pair.new.fail(f.strike)
+		r.start(false)
+		r.sync()
+		r.pair.new.settle()
+		r.pair.old.deliver("INBOX", mail(1))
+		if res := r.sync(); res.Problem != nil || !res.Pass.Complete {
+			t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+		}
+		r.has("INBOX", mail(0), mail(0), mail(1))
+	})
 }
 
 // TestModSeqRestartsAndUIDsChange: the old server counts changes anew and the new one gives other UIDs between two
@@ -200,24 +208,26 @@ func TestModSeqRestartsAndUIDsChange(t *testing.T) {
 // TestMissingAndOldUIDsWentBack: a folder is missing on the new server, and the old one, which was put back to a backup, gives
 // UIDs below the checkpoint to new mail: that doesn't come, and it is told.
 func TestMissingAndOldUIDsWentBack(t *testing.T) {
-	r := newRig(t)
-	r.pair.old.add("Work")
-	putBack := r.pair.old.keep("Work")
-	for i := range 5 {
-		r.pair.old.deliver("Work", mail(i))
-	}
-	r.start(false)
-	r.copies(5)
-	putBack()
-	for i := range 3 {
-		r.pair.old.deliver("Work", mail(10+i))
-	}
-	r.pair.new.mu.Lock()
-	delete(r.pair.new.folders, "Work")
-	r.pair.new.mu.Unlock()
-	if res := r.sync(); res.Pass.Complete || res.Problem == nil || res.Problem.Kind != store.MissingFolder {
-		t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
-	}
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		r.pair.old.add("Work")
+		putBack := r.pair.old.keep("Work")
+		for i := range 5 {
+			r.pair.old.deliver("Work", mail(i))
+		}
+		r.start(false)
+		r.copies(5)
+		putBack()
+		for i := range 3 {
+			r.pair.old.deliver("Work", mail(10+i))
+		}
+		r.pair.new.mu.Lock()
+		delete(r.pair.new.folders, "Work")
+		r.pair.new.mu.Unlock()
+		if res := r.sync(); res.Pass.Complete || res.Problem == nil || res.Problem.Kind != store.MissingFolder {
+			t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+		}
+	})
 }
 
 // TestOldServerPutBackFar: the old server is put back to a backup that lacks more than is looked at below the checkpoint,
@@ -276,27 +286,29 @@ func TestOldUIDNextWentBack(t *testing.T) {
 // TestServerAndLedgerPutBackToNothing: the new server is put back to before a folder had anything, and then the ledger to a state in
 // which nothing had been copied there yet: what was copied in between has UIDs that the ledger takes for its user's own mail.
 func TestServerAndLedgerPutBackToNothing(t *testing.T) {
-	for _, later := range []int{0, 2} {
-		r := newRig(t)
-		putBack := r.pair.new.keep("INBOX")
-		r.pair.new.deliver("INBOX", mail(90))
-		r.start(false)
-		r.copies(0)
-		putBackLedger := r.keepLedger("INBOX")
-		for i := range 3 {
-			r.pair.old.deliver("INBOX", mail(i))
+	inBubble(t, func(t *testing.T) {
+		for _, later := range []int{0, 2} {
+			r := newRig(t)
+			putBack := r.pair.new.keep("INBOX")
+			r.pair.new.deliver("INBOX", mail(90))
+			r.start(false)
+			r.copies(0)
+			putBackLedger := r.keepLedger("INBOX")
+			for i := range 3 {
+				r.pair.old.deliver("INBOX", mail(i))
+			}
+			putBack()
+			r.copies(3)
+			r.stop()
+			putBackLedger()
+			for i := range later {
+				r.pair.old.deliver("INBOX", mail(3+i))
+			}
+			r.start(false)
+			r.copies(later)
+			r.has("INBOX", mails(0, 3+later)...)
 		}
-		putBack()
-		r.copies(3)
-		r.stop()
-		putBackLedger()
-		for i := range later {
-			r.pair.old.deliver("INBOX", mail(3+i))
-		}
-		r.start(false)
-		r.copies(later)
-		r.has("INBOX", mails(0, 3+later)...)
-	}
+	})
 }
 
 // TestOldUIDsOfMailWithoutID: the old server gives other UIDs to messages of which some have no Message-ID and the same header: the
@@ -335,26 +347,28 @@ func TestOldUIDsOfMailWithoutID(t *testing.T) {
 // gives the folder another one. The flags that have changed on the old server reach their copies all the same.
 func TestNewServerNumbersAnewMeanwhile(t *testing.T) {
 	t.Parallel()
-	for at, struck := 1, true; struck; at++ {
-		r := rigOf(t, 4)
-		r.silent = true
-		r.pair.old.deliver("INBOX", mail(10))
-		r.pair.old.setFlags("INBOX", mail(2), imap.FlagFlagged)
-		r.pair.new.remove("INBOX", mail(0))
-		r.pair.new.number("INBOX", 1, nil)
-		step := 0
-		r.pair.new.fail(func(string) error {
-			if step++; step == at {
-				r.pair.new.renumberLocked("INBOX")
+	inBubble(t, func(t *testing.T) {
+		for at, struck := 1, true; struck; at++ {
+			r := rigOf(t, 4)
+			r.silent = true
+			r.pair.old.deliver("INBOX", mail(10))
+			r.pair.old.setFlags("INBOX", mail(2), imap.FlagFlagged)
+			r.pair.new.remove("INBOX", mail(0))
+			r.pair.new.number("INBOX", 1, nil)
+			step := 0
+			r.pair.new.fail(func(string) error {
+				if step++; step == at {
+					r.pair.new.renumberLocked("INBOX")
+				}
+				return nil
+			})
+			r.sync()
+			struck = step >= at
+			r.sync()
+			if got := r.pair.new.flags("INBOX", mail(2)); !slices.Contains(got, imap.FlagFlagged) {
+				t.Errorf("at step %d: message 2 has %v", at, got)
 			}
-			return nil
-		})
-		r.sync()
-		struck = step >= at
-		r.sync()
-		if got := r.pair.new.flags("INBOX", mail(2)); !slices.Contains(got, imap.FlagFlagged) {
-			t.Errorf("at step %d: message 2 has %v", at, got)
+			r.stop()
 		}
-		r.stop()
-	}
+	})
 }

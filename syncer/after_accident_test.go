@@ -20,20 +20,24 @@ func TestLeftOutOfOneAnswer(t *testing.T) {
 		} {
 			t.Run(fmt.Sprintf("%s, %s server", name, side), func(t *testing.T) {
 				t.Parallel()
-				for nth := 1; leftOut(t, of, accident, nth, 1); nth++ {
-					leftOut(t, of, accident, nth, 3)
-					leftOut(t, of, accident, nth, 5)
-				}
+				inBubble(t, func(t *testing.T) {
+					for nth := 1; leftOut(t, of, accident, nth, 1); nth++ {
+						leftOut(t, of, accident, nth, 3)
+						leftOut(t, of, accident, nth, 5)
+					}
+				})
 			})
 			if !strings.HasPrefix(name, "ledger put back") {
 				continue
 			}
 			t.Run(fmt.Sprintf("%s, %s server, UIDs don't last", name, side), func(t *testing.T) {
 				t.Parallel()
-				fleeting := func(r *rig) { r.pair.new.fleeting = true; r.sync(); accident(r) }
-				for nth := 1; leftOut(t, of, fleeting, nth, 1); nth++ {
-					leftOut(t, of, fleeting, nth, 3)
-				}
+				inBubble(t, func(t *testing.T) {
+					fleeting := func(r *rig) { r.pair.new.fleeting = true; r.sync(); accident(r) }
+					for nth := 1; leftOut(t, of, fleeting, nth, 1); nth++ {
+						leftOut(t, of, fleeting, nth, 3)
+					}
+				})
 			})
 		}
 	}
@@ -178,15 +182,17 @@ func TestTroubleAfterAccident(t *testing.T) {
 			for kind, trouble := range map[string]func(string) error{"lost": lostError, "refused": refuse} {
 				t.Run(fmt.Sprintf("%s, %s server, %s", name, side, kind), func(t *testing.T) {
 					t.Parallel()
-					for nth, more := 1, true; more; nth++ {
-						left := nth
-						more = passAfter(t, of, accident, nth%2 == 0, func(step string) error {
-							if left--; left != 0 {
-								return nil
-							}
-							return trouble(step)
-						}) != ""
-					}
+					inBubble(t, func(t *testing.T) {
+						for nth, more := 1, true; more; nth++ {
+							left := nth
+							more = passAfter(t, of, accident, nth%2 == 0, func(step string) error {
+								if left--; left != 0 {
+									return nil
+								}
+								return trouble(step)
+							}) != ""
+						}
+					})
 				})
 			}
 		}

@@ -42,43 +42,45 @@ func TestSecondLoginAfterAccident(t *testing.T) {
 				for _, restarted := range []bool{false, true} {
 					t.Run(fmt.Sprintf("%s/%s/seen %t/restarted %t", name, login, seen, restarted), func(t *testing.T) {
 						t.Parallel()
-						r := newRigIn(t, inMemory(t))
-						r.silent = true
-						for i := range 14 {
-							r.pair.old.deliver("INBOX", mail(i))
-						}
-						r.start(false)
-						r.copies(14)
-						after := accident.before(r)
-						for i := range 6 {
-							r.pair.old.deliver("INBOX", mail(14+i))
-						}
-						r.copies(6)
-						after()
-						if seen {
-							r.sync()
-						}
-						if restarted {
-							r.stop()
-							r.start(false)
-						}
-						second := r.second(login, "secret")
-						r.syncAll(second)
-						if of := r.rowOf(second).Alias; of != r.account.ID {
-							t.Errorf("the second login leads to %d; %+v", of, r.rowOf(second).Problem)
-						}
-						r.syncAll(r.account.ID)
-						r.syncAll(r.account.ID)
-						want := mails(0, 20)
-						for i := range 9 {
-							if body := mail(100 + i); r.pair.old.highest("INBOX", body) != 0 {
-								want = append(want, body)
+						inBubble(t, func(t *testing.T) {
+							r := newRigIn(t, inMemory(t))
+							r.silent = true
+							for i := range 14 {
+								r.pair.old.deliver("INBOX", mail(i))
 							}
-						}
-						if name == "both were put back" {
-							want = mails(0, 14)
-						}
-						r.has("INBOX", want...)
+							r.start(false)
+							r.copies(14)
+							after := accident.before(r)
+							for i := range 6 {
+								r.pair.old.deliver("INBOX", mail(14+i))
+							}
+							r.copies(6)
+							after()
+							if seen {
+								r.sync()
+							}
+							if restarted {
+								r.stop()
+								r.start(false)
+							}
+							second := r.second(login, "secret")
+							r.syncAll(second)
+							if of := r.rowOf(second).Alias; of != r.account.ID {
+								t.Errorf("the second login leads to %d; %+v", of, r.rowOf(second).Problem)
+							}
+							r.syncAll(r.account.ID)
+							r.syncAll(r.account.ID)
+							want := mails(0, 20)
+							for i := range 9 {
+								if body := mail(100 + i); r.pair.old.highest("INBOX", body) != 0 {
+									want = append(want, body)
+								}
+							}
+							if name == "both were put back" {
+								want = mails(0, 14)
+							}
+							r.has("INBOX", want...)
+						})
 					})
 				}
 			}

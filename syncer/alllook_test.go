@@ -92,38 +92,40 @@ func TestNeverListed(t *testing.T) {
 		for _, known := range []int{5, 40} {
 			t.Run(fmt.Sprintf("CONDSTORE %t, %d known", condstore, known), func(t *testing.T) {
 				t.Parallel()
-				r := newRigIn(t, inMemory(t))
-				r.silent = true
-				r.pair.old.condstor = condstore
-				for n := range known {
-					r.pair.old.deliver("INBOX", mail(n))
-				}
-				r.start(false)
-				r.copies(known)
-				for n := range 2 {
-					r.pair.old.remove("INBOX", mail(n))
-				}
-				for n := range 3 {
-					r.pair.old.deliver("INBOX", mail(100+n))
-				}
-				listings := 0
-				r.pair.old.fail(func(step string) error {
-					if step == "+LISTING" {
-						if listings++; listings <= 3 { // also when it is asked for what it lacked, and for what has changed
-							return omitError([]int{2, 1, 2}[listings-1])
-						}
+				inBubble(t, func(t *testing.T) {
+					r := newRigIn(t, inMemory(t))
+					r.silent = true
+					r.pair.old.condstor = condstore
+					for n := range known {
+						r.pair.old.deliver("INBOX", mail(n))
 					}
-					return nil
+					r.start(false)
+					r.copies(known)
+					for n := range 2 {
+						r.pair.old.remove("INBOX", mail(n))
+					}
+					for n := range 3 {
+						r.pair.old.deliver("INBOX", mail(100+n))
+					}
+					listings := 0
+					r.pair.old.fail(func(step string) error {
+						if step == "+LISTING" {
+							if listings++; listings <= 3 { // also when it is asked for what it lacked, and for what has changed
+								return omitError([]int{2, 1, 2}[listings-1])
+							}
+						}
+						return nil
+					})
+					r.sync()
+					r.pair.old.fail(noFault)
+					if there := slices.Contains(r.pair.new.bodies("INBOX"), mail(101)); listings < 2 || there == condstore {
+						t.Fatalf("%d listings; the message is there: %v", listings, there)
+					}
+					r.aDayLater()
+					r.sync()
+					r.has("INBOX", append(mails(0, known), mails(100, 103)...)...)
+					r.quietPass()
 				})
-				r.sync()
-				r.pair.old.fail(noFault)
-				if there := slices.Contains(r.pair.new.bodies("INBOX"), mail(101)); listings < 2 || there == condstore {
-					t.Fatalf("%d listings; the message is there: %v", listings, there)
-				}
-				r.aDayLater()
-				r.sync()
-				r.has("INBOX", append(mails(0, known), mails(100, 103)...)...)
-				r.quietPass()
 			})
 		}
 	}

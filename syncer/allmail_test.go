@@ -158,101 +158,123 @@ func TestArchivedLater(t *testing.T) {
 		return r
 	}
 	t.Run("archived at the old server", func(t *testing.T) {
-		r := begin(t)
-		r.pair.old.remove("INBOX", mail(1))
-		r.arrives(8)
-		r.pass(1)
-		r.has("INBOX", 1, 2)
-		r.has("Archive", 7, 8)
+		inBubble(t, func(t *testing.T) {
+			r := begin(t)
+			r.pair.old.remove("INBOX", mail(1))
+			r.arrives(8)
+			r.pass(1)
+			r.has("INBOX", 1, 2)
+			r.has("Archive", 7, 8)
+		})
 	})
 	t.Run("archived after it was deleted at the new server", func(t *testing.T) {
-		r := begin(t)
-		r.pair.new.remove("INBOX", mail(1))
-		r.pair.old.remove("INBOX", mail(1))
-		r.pair.old.renumber("All")
-		r.pass(0)
-		r.has("INBOX", 2)
-		r.has("Archive", 7)
+		inBubble(t, func(t *testing.T) {
+			r := begin(t)
+			r.pair.new.remove("INBOX", mail(1))
+			r.pair.old.remove("INBOX", mail(1))
+			r.pair.old.renumber("All")
+			r.pass(0)
+			r.has("INBOX", 2)
+			r.has("Archive", 7)
+		})
 	})
 	t.Run("deleted at the new server", func(t *testing.T) {
-		r := begin(t)
-		r.pair.new.remove("Archive", mail(7))
-		r.arrives(8)
-		r.pass(1)
-		r.has("Archive", 8)
+		inBubble(t, func(t *testing.T) {
+			r := begin(t)
+			r.pair.new.remove("Archive", mail(7))
+			r.arrives(8)
+			r.pass(1)
+			r.has("Archive", 8)
+		})
 	})
 	t.Run("deleted at the new server, all mail numbered anew", func(t *testing.T) {
-		r := begin(t)
-		r.pair.new.remove("Archive", mail(7))
-		r.pair.old.renumber("All")
-		r.arrives(8)
-		r.pass(1)
-		r.has("Archive", 8)
-		r.pass(0)
+		inBubble(t, func(t *testing.T) {
+			r := begin(t)
+			r.pair.new.remove("Archive", mail(7))
+			r.pair.old.renumber("All")
+			r.arrives(8)
+			r.pass(1)
+			r.has("Archive", 8)
+			r.pass(0)
+		})
 	})
 	t.Run("its folder was deleted at the old server", func(t *testing.T) {
-		r := begin(t)
-		r.arrives(4, "Work")
-		r.pass(1)
-		r.pair.old.mu.Lock()
-		delete(r.pair.old.folders, "Work")
-		r.pair.old.mu.Unlock()
-		r.pair.old.renumber("All")
-		r.pass(0)
-		r.has("Work", 4)
-		r.has("Archive", 7)
+		inBubble(t, func(t *testing.T) {
+			r := begin(t)
+			r.arrives(4, "Work")
+			r.pass(1)
+			r.pair.old.mu.Lock()
+			delete(r.pair.old.folders, "Work")
+			r.pair.old.mu.Unlock()
+			r.pair.old.renumber("All")
+			r.pass(0)
+			r.has("Work", 4)
+			r.has("Archive", 7)
+		})
 	})
 	t.Run("back in a folder at the old server", func(t *testing.T) {
-		r := begin(t)
-		r.pair.old.deliver("INBOX", mail(7))
-		r.pass(0)
-		r.has("INBOX", 1, 2)
-		r.has("Archive", 7)
-		r.pass(0)
+		inBubble(t, func(t *testing.T) {
+			r := begin(t)
+			r.pair.old.deliver("INBOX", mail(7))
+			r.pass(0)
+			r.has("INBOX", 1, 2)
+			r.has("Archive", 7)
+			r.pass(0)
+		})
 	})
 	t.Run("in a new folder at the old server", func(t *testing.T) {
-		r := begin(t)
-		r.pair.old.add("Work")
-		r.pair.old.deliver("Work", mail(7))
-		r.pass(0)
-		r.has("Archive", 7)
+		inBubble(t, func(t *testing.T) {
+			r := begin(t)
+			r.pair.old.add("Work")
+			r.pair.old.deliver("Work", mail(7))
+			r.pass(0)
+			r.has("Archive", 7)
+		})
 	})
 	t.Run("the archive was renamed at the new server", func(t *testing.T) {
-		r := begin(t)
-		r.pair.new.rename("Archive", "Archiv")
-		r.arrives(8)
-		r.pass(1)
-		r.has("Archiv", 7, 8)
+		inBubble(t, func(t *testing.T) {
+			r := begin(t)
+			r.pair.new.rename("Archive", "Archiv")
+			r.arrives(8)
+			r.pass(1)
+			r.has("Archiv", 7, 8)
+		})
 	})
 	t.Run("the archive was deleted by a client", func(t *testing.T) {
-		r := begin(t)
-		r.drop("Archive")
-		if err := r.engine.Changed(t.Context(), r.account.ID, "DELETE", "Archive", ""); err != nil {
-			t.Fatal(err)
-		}
-		r.arrives(8)
-		r.pass(0)
-		if got := r.leftOutOf(); got["All"] != 1 || r.pair.new.bodies("Archive") != nil {
-			t.Errorf("left out %v", got)
-		}
+		inBubble(t, func(t *testing.T) {
+			r := begin(t)
+			r.drop("Archive")
+			if err := r.engine.Changed(t.Context(), r.account.ID, "DELETE", "Archive", ""); err != nil {
+				t.Fatal(err)
+			}
+			r.arrives(8)
+			r.pass(0)
+			if got := r.leftOutOf(); got["All"] != 1 || r.pair.new.bodies("Archive") != nil {
+				t.Errorf("left out %v", got)
+			}
+		})
 	})
 	t.Run("the archive is missing", func(t *testing.T) {
-		r := begin(t)
-		r.drop("Archive")
-		r.arrives(3, "INBOX")
-		r.pass(1) // nothing stays behind because of it
-		r.arrives(8)
-		if res := r.sync(); res.Pass.Complete || r.leftOutOf()["All"] != 1 {
-			t.Errorf("%+v, left out %v", res, r.leftOutOf())
-		}
+		inBubble(t, func(t *testing.T) {
+			r := begin(t)
+			r.drop("Archive")
+			r.arrives(3, "INBOX")
+			r.pass(1) // nothing stays behind because of it
+			r.arrives(8)
+			if res := r.sync(); res.Pass.Complete || r.leftOutOf()["All"] != 1 {
+				t.Errorf("%+v, left out %v", res, r.leftOutOf())
+			}
+		})
 	})
 	t.Run("flags", func(t *testing.T) {
-		r := begin(t)
-		r.pair.old.setFlags("All", mail(7), imap.FlagFlagged)
-		r.pass(0)
-		if got := r.pair.new.flags("Archive", mail(7)); !slices.Equal(got, []imap.Flag{imap.FlagFlagged}) {
-			t.Errorf("flags %v", got)
-		}
+		inBubble(t, func(t *testing.T) {
+			r := begin(t)
+			r.pair.old.setFlags("All", mail(7), imap.FlagFlagged)
+			r.pass(0)
+			if got := r.pair.new.flags("Archive", mail(7)); !slices.Equal(got, []imap.Flag{imap.FlagFlagged}) {
+				t.Errorf("flags %v", got)
+			}
+		})
 	})
 }
 

@@ -18,95 +18,105 @@ func TestArchivedThenLost(t *testing.T) {
 		for _, restarted := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, put back, restarted: %v", name, restarted), func(t *testing.T) {
 				t.Parallel()
-				r := rigOf(t)
-				r.archivedThenPutBack()
-				if restarted {
-					r.stop()
-					r.start(false)
-				}
-				r.goesToTheArchive()
+				inBubble(t, func(t *testing.T) {
+					r := rigOf(t)
+					r.archivedThenPutBack()
+					if restarted {
+						r.stop()
+						r.start(false)
+					}
+					r.goesToTheArchive()
+				})
 			})
 		}
 		t.Run(name+", its folder was deleted at the old server", func(t *testing.T) {
 			t.Parallel()
-			r := rigOf(t)
-			putBack := r.archivedThenPutBackTo()
-			r.pair.old.mu.Lock()
-			delete(r.pair.old.folders, "Work")
-			r.pair.old.mu.Unlock()
-			r.pass(0)
-			putBack()
-			r.goesToTheArchive()
+			inBubble(t, func(t *testing.T) {
+				r := rigOf(t)
+				putBack := r.archivedThenPutBackTo()
+				r.pair.old.mu.Lock()
+				delete(r.pair.old.folders, "Work")
+				r.pair.old.mu.Unlock()
+				r.pass(0)
+				putBack()
+				r.goesToTheArchive()
+			})
 		})
 		t.Run(name+", its folder was deleted at the old server, and only its owner's own mail is lost", func(t *testing.T) {
 			t.Parallel()
-			r := rigOf(t)
-			r.silent = true
-			r.arrives(1, "INBOX")
-			r.arrives(2, "Work")
-			r.arrives(7)
-			r.start(false)
-			r.pass(3)
-			putBack := r.pair.new.keep("Work")
-			r.pair.new.deliver("Work", mail(30))
-			r.pair.old.setFlags("Work", mail(2), imap.FlagSeen)
-			r.pass(0)
-			r.pair.old.mu.Lock()
-			delete(r.pair.old.folders, "Work")
-			r.pair.old.mu.Unlock()
-			r.pass(0)
-			putBack()
-			if row := r.folderRow("Work"); row.Checkpoint.NewUIDNext != 3 {
-				t.Fatalf("%+v", row.Checkpoint)
-			}
-			asked := r.pair.new.count("STATUS")
-			r.pass(0)
-			if n := r.pair.new.count("STATUS") - asked; n > 0 {
-				t.Errorf("nothing is to be looked for, and the folder is waited for and asked for %d times", n)
-			}
+			inBubble(t, func(t *testing.T) {
+				r := rigOf(t)
+				r.silent = true
+				r.arrives(1, "INBOX")
+				r.arrives(2, "Work")
+				r.arrives(7)
+				r.start(false)
+				r.pass(3)
+				putBack := r.pair.new.keep("Work")
+				r.pair.new.deliver("Work", mail(30))
+				r.pair.old.setFlags("Work", mail(2), imap.FlagSeen)
+				r.pass(0)
+				r.pair.old.mu.Lock()
+				delete(r.pair.old.folders, "Work")
+				r.pair.old.mu.Unlock()
+				r.pass(0)
+				putBack()
+				if row := r.folderRow("Work"); row.Checkpoint.NewUIDNext != 3 {
+					t.Fatalf("%+v", row.Checkpoint)
+				}
+				asked := r.pair.new.count("STATUS")
+				r.pass(0)
+				if n := r.pair.new.count("STATUS") - asked; n > 0 {
+					t.Errorf("nothing is to be looked for, and the folder is waited for and asked for %d times", n)
+				}
+			})
 		})
 		t.Run(name+", numbered anew, tried again", func(t *testing.T) {
 			t.Parallel()
-			r := rigOf(t)
-			r.archivedThenPutBack()
-			r.pair.new.renumber("Work")
-			r.pass(0)
-			row := r.folderRow("Work")
-			l, err := r.store.Ledger(t.Context(), r.account.ID, row.ID)
-			if err != nil || len(l.Quarantine) != 1 {
-				t.Fatalf("%d in quarantine, %v", len(l.Quarantine), err)
-			}
-			if err := r.engine.Retry(t.Context(), r.account.ID, row.ID, []store.Key{l.Quarantine[0].Key}); err != nil {
-				t.Fatal(err)
-			}
-			r.goesToTheArchive()
+			inBubble(t, func(t *testing.T) {
+				r := rigOf(t)
+				r.archivedThenPutBack()
+				r.pair.new.renumber("Work")
+				r.pass(0)
+				row := r.folderRow("Work")
+				l, err := r.store.Ledger(t.Context(), r.account.ID, row.ID)
+				if err != nil || len(l.Quarantine) != 1 {
+					t.Fatalf("%d in quarantine, %v", len(l.Quarantine), err)
+				}
+				if err := r.engine.Retry(t.Context(), r.account.ID, row.ID, []store.Key{l.Quarantine[0].Key}); err != nil {
+					t.Fatal(err)
+				}
+				r.goesToTheArchive()
+			})
 		})
 		t.Run(name+", made again", func(t *testing.T) {
 			t.Parallel()
-			r := rigOf(t)
-			r.silent = true
-			r.arrives(1, "INBOX")
-			r.arrives(2, "Work")
-			r.arrives(5, "Work")
-			r.arrives(7)
-			r.start(false)
-			r.pass(4)
-			r.pair.old.remove("Work", mail(5))
-			r.drop("Work")
-			r.sync()
-			r.arrives(3, "Work")
-			r.sync()
-			row := r.folderRow("Work")
-			if row.State != store.FolderMissing {
-				t.Fatalf("%+v", row)
-			}
-			if err := r.engine.DecideFolder(t.Context(), r.account.ID, row.ID, report.FolderRecreate); err != nil {
-				t.Fatal(err)
-			}
-			r.pass(3)
-			r.has("Work", 2, 3)
-			r.has("Archive", 5, 7)
-			r.pass(0)
+			inBubble(t, func(t *testing.T) {
+				r := rigOf(t)
+				r.silent = true
+				r.arrives(1, "INBOX")
+				r.arrives(2, "Work")
+				r.arrives(5, "Work")
+				r.arrives(7)
+				r.start(false)
+				r.pass(4)
+				r.pair.old.remove("Work", mail(5))
+				r.drop("Work")
+				r.sync()
+				r.arrives(3, "Work")
+				r.sync()
+				row := r.folderRow("Work")
+				if row.State != store.FolderMissing {
+					t.Fatalf("%+v", row)
+				}
+				if err := r.engine.DecideFolder(t.Context(), r.account.ID, row.ID, report.FolderRecreate); err != nil {
+					t.Fatal(err)
+				}
+				r.pass(3)
+				r.has("Work", 2, 3)
+				r.has("Archive", 5, 7)
+				r.pass(0)
+			})
 		})
 	}
 }

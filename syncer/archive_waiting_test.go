@@ -19,34 +19,36 @@ func TestArchivedBeforeItWasCopied(t *testing.T) {
 			for _, archived := range []bool{true, false} {
 				t.Run(name+", "+reason+map[bool]string{true: ", archived"}[archived], func(t *testing.T) {
 					t.Parallel()
-					r := rigOf(t)
-					r.silent = true
-					r.arrives(1, "INBOX")
-					r.arrives(2, "Work")
-					r.arrives(7)
-					r.start(false)
-					r.pass(3)
-					free := hinder(r)
-					r.arrives(5, "Work")
-					r.arrives(8)
-					r.sync()
-					r.has("Archive", 7, 8)
-					if archived {
-						r.pair.old.remove("Work", mail(5))
-					}
-					free()
-					r.pass(1)
-					if archived {
-						r.has("Work", 2)
-						r.has("Archive", 5, 7, 8)
-					} else {
-						r.has("Work", 2, 5)
+					inBubble(t, func(t *testing.T) {
+						r := rigOf(t)
+						r.silent = true
+						r.arrives(1, "INBOX")
+						r.arrives(2, "Work")
+						r.arrives(7)
+						r.start(false)
+						r.pass(3)
+						free := hinder(r)
+						r.arrives(5, "Work")
+						r.arrives(8)
+						r.sync()
 						r.has("Archive", 7, 8)
-					}
-					r.pass(0)
-					if row := r.folderRow("All"); row.Checkpoint.UIDNext != r.pair.old.folder("All").next {
-						t.Errorf("all mail is looked through up to %d, there is mail up to %d", row.Checkpoint.UIDNext, r.pair.old.folder("All").next)
-					}
+						if archived {
+							r.pair.old.remove("Work", mail(5))
+						}
+						free()
+						r.pass(1)
+						if archived {
+							r.has("Work", 2)
+							r.has("Archive", 5, 7, 8)
+						} else {
+							r.has("Work", 2, 5)
+							r.has("Archive", 7, 8)
+						}
+						r.pass(0)
+						if row := r.folderRow("All"); row.Checkpoint.UIDNext != r.pair.old.folder("All").next {
+							t.Errorf("all mail is looked through up to %d, there is mail up to %d", row.Checkpoint.UIDNext, r.pair.old.folder("All").next)
+						}
+					})
 				})
 			}
 		}
@@ -85,25 +87,27 @@ var hindrances = map[string]func(*allMailRig) (free func()){
 
 // TestArchivedWhereFolderWasDeleted: what lies in a folder that its user has deleted stays out, and does not hold up all mail.
 func TestArchivedWhereFolderWasDeleted(t *testing.T) {
-	r := newAllMailRig(t)
-	r.arrives(1, "INBOX")
-	r.arrives(2, "Work")
-	r.start(false)
-	r.pass(2)
-	r.drop("Work")
-	r.arrives(5, "Work")
-	r.sync()
-	if err := r.engine.DecideFolder(t.Context(), r.account.ID, r.folderRow("Work").ID, report.FolderDeleted); err != nil {
-		t.Fatal(err)
-	}
-	r.arrives(8)
-	r.pass(1)
-	r.pass(0)
-	r.has("Archive", 8)
-	if got := r.leftOutOf(); got["Work"] != 1 || slices.Contains(r.pair.new.bodies("Archive"), mail(5)) {
-		t.Errorf("left out %v", got)
-	}
-	if row := r.folderRow("All"); row.Checkpoint.UIDNext != r.pair.old.folder("All").next {
-		t.Errorf("all mail is looked through up to %d, there is mail up to %d", row.Checkpoint.UIDNext, r.pair.old.folder("All").next)
-	}
+	inBubble(t, func(t *testing.T) {
+		r := newAllMailRig(t)
+		r.arrives(1, "INBOX")
+		r.arrives(2, "Work")
+		r.start(false)
+		r.pass(2)
+		r.drop("Work")
+		r.arrives(5, "Work")
+		r.sync()
+		if err := r.engine.DecideFolder(t.Context(), r.account.ID, r.folderRow("Work").ID, report.FolderDeleted); err != nil {
+			t.Fatal(err)
+		}
+		r.arrives(8)
+		r.pass(1)
+		r.pass(0)
+		r.has("Archive", 8)
+		if got := r.leftOutOf(); got["Work"] != 1 || slices.Contains(r.pair.new.bodies("Archive"), mail(5)) {
+			t.Errorf("left out %v", got)
+		}
+		if row := r.folderRow("All"); row.Checkpoint.UIDNext != r.pair.old.folder("All").next {
+			t.Errorf("all mail is looked through up to %d, there is mail up to %d", row.Checkpoint.UIDNext, r.pair.old.folder("All").next)
+		}
+	})
 }

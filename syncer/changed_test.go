@@ -5,43 +5,45 @@ import (
 )
 
 func TestFolderChanges(t *testing.T) {
-	r := newRig(t)
-	for _, name := range []string{"A", "B", "C", "C/D"} {
-		r.pair.old.add(name)
-		r.pair.old.deliver(name, mail(len(name)))
-	}
-	r.start(false)
-	r.sync()
-	ctx := t.Context()
-	r.pair.new.mu.Lock()
-	delete(r.pair.new.folders, "A")
-	delete(r.pair.new.folders, "B") // behind our back
-	r.pair.new.folders["X"], r.pair.new.folders["X/D"] = r.pair.new.folders["C"], r.pair.new.folders["C/D"]
-	delete(r.pair.new.folders, "C")
-	delete(r.pair.new.folders, "C/D")
-	r.pair.new.mu.Unlock()
-	if err := r.engine.Changed(ctx, r.account.ID, "DELETE", "A", ""); err != nil {
-		t.Fatal(err)
-	}
-	if err := r.engine.Changed(ctx, r.account.ID, "RENAME", "C", "X"); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"A", "B", "C", "C/D"} {
-		r.pair.old.deliver(name, mail(50+len(name)))
-	}
-	r.sync()
-	r.pair.new.mu.Lock()
-	for _, name := range []string{"A", "B", "C", "C/D"} {
-		if r.pair.new.folders[name] != nil {
-			t.Errorf("%s was made again", name)
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		for _, name := range []string{"A", "B", "C", "C/D"} {
+			r.pair.old.add(name)
+			r.pair.old.deliver(name, mail(len(name)))
 		}
-	}
-	r.pair.new.mu.Unlock()
-	for _, name := range []string{"X", "X/D"} {
-		if n := len(r.pair.new.bodies(name)); n != 2 {
-			t.Errorf("%s has %d messages", name, n)
+		r.start(false)
+		r.sync()
+		ctx := t.Context()
+		r.pair.new.mu.Lock()
+		delete(r.pair.new.folders, "A")
+		delete(r.pair.new.folders, "B") // behind our back
+		r.pair.new.folders["X"], r.pair.new.folders["X/D"] = r.pair.new.folders["C"], r.pair.new.folders["C/D"]
+		delete(r.pair.new.folders, "C")
+		delete(r.pair.new.folders, "C/D")
+		r.pair.new.mu.Unlock()
+		if err := r.engine.Changed(ctx, r.account.ID, "DELETE", "A", ""); err != nil {
+			t.Fatal(err)
 		}
-	}
+		if err := r.engine.Changed(ctx, r.account.ID, "RENAME", "C", "X"); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"A", "B", "C", "C/D"} {
+			r.pair.old.deliver(name, mail(50+len(name)))
+		}
+		r.sync()
+		r.pair.new.mu.Lock()
+		for _, name := range []string{"A", "B", "C", "C/D"} {
+			if r.pair.new.folders[name] != nil {
+				t.Errorf("%s was made again", name)
+			}
+		}
+		r.pair.new.mu.Unlock()
+		for _, name := range []string{"X", "X/D"} {
+			if n := len(r.pair.new.bodies(name)); n != 2 {
+				t.Errorf("%s has %d messages", name, n)
+			}
+		}
+	})
 }
 
 // TestRenamingWithoutAnAnswer is a RENAME whose completion nobody saw.
@@ -92,40 +94,42 @@ func TestRenamingWithoutAnAnswer(t *testing.T) {
 // TestFoldersRenamedElsewhere by the user without the relay go on under their new
 // names, if it is certain which they are.
 func TestFoldersRenamedElsewhere(t *testing.T) {
-	r := newRig(t)
-	names := []string{"A", "A/B", "Alike", "Alike too", "Gone"}
-	for _, name := range names {
-		r.pair.old.add(name)
-		r.pair.old.deliver(name, mail(1))
-	}
-	r.start(false)
-	r.sync()
-	r.pair.new.mu.Lock()
-	folders := r.pair.new.folders
-	folders["Alike"].validity = folders["Alike too"].validity
-	for from, to := range map[string]string{"A": "X", "A/B": "X/B", "Alike": "Y", "Alike too": "Z"} {
-		folders[to] = folders[from]
-	}
-	for _, name := range names {
-		delete(folders, name)
-	}
-	r.pair.new.mu.Unlock()
-	r.pair.new.add("Unrelated")
-	for _, name := range names {
-		r.pair.old.deliver(name, mail(2))
-	}
-	r.sync()
-	want := map[string]int{"X": 2, "X/B": 2, "Y": 1, "Z": 1, "Unrelated": 0}
-	for name, n := range want {
-		if got := len(r.pair.new.bodies(name)); got != n {
-			t.Errorf("%s has %d messages, want %d", name, got, n)
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		names := []string{"A", "A/B", "Alike", "Alike too", "Gone"}
+		for _, name := range names {
+			r.pair.old.add(name)
+			r.pair.old.deliver(name, mail(1))
 		}
-	}
-	for _, name := range names {
-		if r.pair.new.folders[name] != nil {
-			t.Errorf("%s was made again", name)
+		r.start(false)
+		r.sync()
+		r.pair.new.mu.Lock()
+		folders := r.pair.new.folders
+		folders["Alike"].validity = folders["Alike too"].validity
+		for from, to := range map[string]string{"A": "X", "A/B": "X/B", "Alike": "Y", "Alike too": "Z"} {
+			folders[to] = folders[from]
 		}
-	}
+		for _, name := range names {
+			delete(folders, name)
+		}
+		r.pair.new.mu.Unlock()
+		r.pair.new.add("Unrelated")
+		for _, name := range names {
+			r.pair.old.deliver(name, mail(2))
+		}
+		r.sync()
+		want := map[string]int{"X": 2, "X/B": 2, "Y": 1, "Z": 1, "Unrelated": 0}
+		for name, n := range want {
+			if got := len(r.pair.new.bodies(name)); got != n {
+				t.Errorf("%s has %d messages, want %d", name, got, n)
+			}
+		}
+		for _, name := range names {
+			if r.pair.new.folders[name] != nil {
+				t.Errorf("%s was made again", name)
+			}
+		}
+	})
 }
 
 // TestFolderRenamedWhileListed: a listing that is made while a folder is renamed may have
@@ -139,30 +143,32 @@ func TestFolderRenamedWhileListed(t *testing.T) {
 		{"twice", map[string]string{"+LIST": "B", "-LIST": "C"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newRig(t)
-			r.pair.old.add("A")
-			r.pair.old.deliver("A", mail(1))
-			r.start(false)
-			r.sync()
-			r.pair.old.deliver("A", mail(2))
-			folder, called := r.pair.new.folders["A"], "A"
-			r.pair.new.fail(func(step string) error {
-				if to, ok := tt.at[step]; ok {
-					delete(r.pair.new.folders, called)
-					if delete(tt.at, step); to != "" {
-						r.pair.new.folders[to] = folder
+			inBubble(t, func(t *testing.T) {
+				r := newRig(t)
+				r.pair.old.add("A")
+				r.pair.old.deliver("A", mail(1))
+				r.start(false)
+				r.sync()
+				r.pair.old.deliver("A", mail(2))
+				folder, called := r.pair.new.folders["A"], "A"
+				r.pair.new.fail(func(step string) error {
+					if to, ok := tt.at[step]; ok {
+						delete(r.pair.new.folders, called)
+						if delete(tt.at, step); to != "" {
+							r.pair.new.folders[to] = folder
+						}
+						called = to
 					}
-					called = to
+					return nil
+				})
+				if res := r.sync(); !res.Pass.Complete {
+					t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
 				}
-				return nil
+				r.sync()
+				if n := len(r.pair.new.bodies("C")); n != 2 || len(tt.at) > 0 {
+					t.Errorf("%d messages", n)
+				}
 			})
-			if res := r.sync(); !res.Pass.Complete {
-				t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
-			}
-			r.sync()
-			if n := len(r.pair.new.bodies("C")); n != 2 || len(tt.at) > 0 {
-				t.Errorf("%d messages", n)
-			}
 		})
 	}
 }

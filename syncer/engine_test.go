@@ -55,24 +55,26 @@ func TestPassCopiesEverythingOnce(t *testing.T) {
 }
 
 func TestRefusedMessagesStandAlone(t *testing.T) {
-	r := newRig(t)
-	for i := range 250 {
-		r.pair.old.deliver("INBOX", mail(i))
-	}
-	r.pair.new.refuse = func(body []byte) error {
-		if strings.Contains(string(body), "Subject: 77\r") || strings.Contains(string(body), "Subject: 200\r") {
-			return refusedError("APPEND", "")
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		for i := range 250 {
+			r.pair.old.deliver("INBOX", mail(i))
 		}
-		return nil
-	}
-	r.start(false)
-	res := r.sync()
-	if res.Pass.Copied != 248 || res.Pass.Quarantined != 2 || !res.Pass.Complete {
-		t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
-	}
-	if res = r.sync(); res.Pass.Copied != 0 || res.Pass.Quarantined != 0 {
-		t.Fatalf("second pass: %+v", res.Pass)
-	}
+		r.pair.new.refuse = func(body []byte) error {
+			if strings.Contains(string(body), "Subject: 77\r") || strings.Contains(string(body), "Subject: 200\r") {
+				return refusedError("APPEND", "")
+			}
+			return nil
+		}
+		r.start(false)
+		res := r.sync()
+		if res.Pass.Copied != 248 || res.Pass.Quarantined != 2 || !res.Pass.Complete {
+			t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+		}
+		if res = r.sync(); res.Pass.Copied != 0 || res.Pass.Quarantined != 0 {
+			t.Fatalf("second pass: %+v", res.Pass)
+		}
+	})
 }
 
 func TestVisitComesFirst(t *testing.T) {

@@ -160,10 +160,12 @@ func TestCutAtEveryStep(t *testing.T) {
 			}
 			t.Run(at.String()+kind, func(t *testing.T) {
 				t.Parallel()
-				untilStruck(t, func() bool {
-					cut := newSteps(at, func() error { return lostError(at.step) })
-					cut.more = 1
-					return cutRun(t, cut, first)
+				inBubble(t, func(t *testing.T) {
+					untilStruck(t, func() bool {
+						cut := newSteps(at, func() error { return lostError(at.step) })
+						cut.more = 1
+						return cutRun(t, cut, first)
+					})
 				})
 			})
 		}

@@ -39,48 +39,50 @@ func TestFiledAsTheyCome(t *testing.T) {
 			for _, as := range []string{"as it is", "the same there", "the answer is lost", "a known folder"} {
 				t.Run(name+" "+as, func(t *testing.T) {
 					t.Parallel()
-					r := newRigIn(t, inMemory(t))
-					r.silent = true
-					r.pair.new.uidplus = uidplus
-					want := mails(0, 10)
-					for n := range 10 {
-						r.pair.old.deliver("INBOX", mail(n))
-					}
-					switch as {
-					case "the same there":
-						r.pair.old.add("Lists")
+					inBubble(t, func(t *testing.T) {
+						r := newRigIn(t, inMemory(t))
+						r.silent = true
+						r.pair.new.uidplus = uidplus
+						want := mails(0, 10)
 						for n := range 10 {
-							r.pair.old.deliver("Lists", mail(n))
+							r.pair.old.deliver("INBOX", mail(n))
 						}
-						want = append(want, want...)
-					case "a known folder":
-						r.pair.old.add("Lists")
-						r.pair.new.add("Lists")
-						r.pair.old.deliver("Lists", mail(20))
-						want = append(want, mail(20))
-					}
-					filing(r.pair.new, "Lists", which)
-					if as == "the answer is lost" {
-						filed, once := r.pair.new.fault, false
-						r.pair.new.fail(func(step string) error {
-							if err := filed(step); err != nil || step != "-APPEND" || once {
-								return err
+						switch as {
+						case "the same there":
+							r.pair.old.add("Lists")
+							for n := range 10 {
+								r.pair.old.deliver("Lists", mail(n))
 							}
-							once = true
-							return lostError(step)
-						})
-					}
-					r.start(false)
-					for range 3 {
-						if res := r.sync(); res.Problem != nil || !res.Pass.Complete {
-							t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+							want = append(want, want...)
+						case "a known folder":
+							r.pair.old.add("Lists")
+							r.pair.new.add("Lists")
+							r.pair.old.deliver("Lists", mail(20))
+							want = append(want, mail(20))
 						}
-					}
-					r.once(want...)
-					r.pair.old.deliver("INBOX", mail(3)+"more\r\n")
-					r.copies(1)
-					r.once(append(want, mail(3)+"more\r\n")...)
-					r.quietPass()
+						filing(r.pair.new, "Lists", which)
+						if as == "the answer is lost" {
+							filed, once := r.pair.new.fault, false
+							r.pair.new.fail(func(step string) error {
+								if err := filed(step); err != nil || step != "-APPEND" || once {
+									return err
+								}
+								once = true
+								return lostError(step)
+							})
+						}
+						r.start(false)
+						for range 3 {
+							if res := r.sync(); res.Problem != nil || !res.Pass.Complete {
+								t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+							}
+						}
+						r.once(want...)
+						r.pair.old.deliver("INBOX", mail(3)+"more\r\n")
+						r.copies(1)
+						r.once(append(want, mail(3)+"more\r\n")...)
+						r.quietPass()
+					})
 				})
 			}
 		}

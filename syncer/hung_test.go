@@ -28,30 +28,32 @@ func TestUnansweredIsJudgedWhenQuiet(t *testing.T) {
 	for _, messages := range []int{1, 6} {
 		t.Run(fmt.Sprint(messages), func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t)
-			r.quiet = 90 * time.Millisecond
-			for i := range messages {
-				r.pair.old.deliver("INBOX", mail(i))
-			}
-			broken, looks := false, 0
-			r.pair.new.fail(func(step string) error {
-				switch {
-				case step == "+APPEND" && !broken:
-					broken = true
-					return lostError("APPEND")
-				case step == "+STATUS" && broken:
-					if looks++; looks > 1 && looks < messages+2 { // the first is that of the opening
-						r.pair.new.folders["INBOX"].append([]byte(mail(looks-2)), nil, time.Unix(1700000000, 0))
-					}
+			inBubble(t, func(t *testing.T) {
+				r := newRig(t)
+				r.quiet = 90 * time.Millisecond
+				for i := range messages {
+					r.pair.old.deliver("INBOX", mail(i))
 				}
-				return nil
+				broken, looks := false, 0
+				r.pair.new.fail(func(step string) error {
+					switch {
+					case step == "+APPEND" && !broken:
+						broken = true
+						return lostError("APPEND")
+					case step == "+STATUS" && broken:
+						if looks++; looks > 1 && looks < messages+2 { // the first is that of the opening
+							r.pair.new.folders["INBOX"].append([]byte(mail(looks-2)), nil, time.Unix(1700000000, 0))
+						}
+					}
+					return nil
+				})
+				r.start(false)
+				r.sync()
+				r.has("INBOX", mails(0, messages)...)
+				if n := r.appends(); n != 1 {
+					t.Errorf("%d APPENDs", n)
+				}
 			})
-			r.start(false)
-			r.sync()
-			r.has("INBOX", mails(0, messages)...)
-			if n := r.appends(); n != 1 {
-				t.Errorf("%d APPENDs", n)
-			}
 		})
 	}
 }
@@ -62,30 +64,32 @@ func TestHungSessionIsWaitedFor(t *testing.T) {
 	for name, inTime := range map[string]bool{"until it goes on": true, "for as long as there is a bound": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t)
-			for i := range 3 {
-				r.pair.old.deliver("INBOX", mail(i))
-			}
-			strike := true
-			goesOn := func(ctx context.Context) bool {
-				ctx, cancel := context.WithTimeout(ctx, 400*time.Millisecond)
-				defer cancel()
-				<-ctx.Done()
-				return inTime
-			}
-			r.pair.new.fail(func(step string) error {
-				if step == "+APPEND" && strike {
-					strike = false
-					return hungError(goesOn)
+			inBubble(t, func(t *testing.T) {
+				r := newRig(t)
+				for i := range 3 {
+					r.pair.old.deliver("INBOX", mail(i))
 				}
-				return nil
+				strike := true
+				goesOn := func(ctx context.Context) bool {
+					ctx, cancel := context.WithTimeout(ctx, 400*time.Millisecond)
+					defer cancel()
+					<-ctx.Done()
+					return inTime
+				}
+				r.pair.new.fail(func(step string) error {
+					if step == "+APPEND" && strike {
+						strike = false
+						return hungError(goesOn)
+					}
+					return nil
+				})
+				r.start(false)
+				r.sync()
+				r.has("INBOX", mails(0, 3)...)
+				if n := r.appends(); (n == 1) != inTime {
+					t.Errorf("%d APPENDs", n)
+				}
 			})
-			r.start(false)
-			r.sync()
-			r.has("INBOX", mails(0, 3)...)
-			if n := r.appends(); (n == 1) != inTime {
-				t.Errorf("%d APPENDs", n)
-			}
 		})
 	}
 }

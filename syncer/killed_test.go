@@ -38,7 +38,9 @@ func TestKilledAtEveryStep(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s, %s, again %d", name, at, again), func(t *testing.T) {
 				t.Parallel()
-				untilStruck(t, func() bool { return killedTwice(t, kill{at, again, i%2 == 1}, server) })
+				inBubble(t, func(t *testing.T) {
+					untilStruck(t, func() bool { return killedTwice(t, kill{at, again, i%2 == 1}, server) })
+				})
 			})
 		}
 	}

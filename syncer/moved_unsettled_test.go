@@ -23,39 +23,41 @@ func TestMovedBeforeItIsSettled(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRigIn(t, inMemory(t))
-			r.silent = true
-			for _, name := range []string{"Work", "Later"} {
-				r.pair.old.add(name)
-			}
-			r.pair.old.deliver("INBOX", mail(1))
-			r.pair.old.deliver("Work", mail(2))
-			r.start(false)
-			r.copies(2)
-			r.pair.old.deliver("INBOX", mail(3))
-			r.loseAppend(c.late)
-			r.pair.new.settle()
-			if !slices.Contains(r.pair.new.bodies("INBOX"), mail(3)) || len(r.ledger("INBOX").Intents) != 1 {
-				t.Fatal("its arrival is not in doubt")
-			}
-			r.start(false)
-			r.pair.new.moveMail("INBOX", "Work", mail(3))
-			r.pair.old.deliver("INBOX", mail(4))
-			c.meanwhile(r)
-			r.sync()
-			r.has("INBOX", mail(1), mail(4))
-			n := 0
-			for _, folder := range []string{"INBOX", "Work", "Later"} {
-				for _, body := range r.pair.new.bodies(folder) {
-					if body == mail(3) {
-						n++
+			inBubble(t, func(t *testing.T) {
+				r := newRigIn(t, inMemory(t))
+				r.silent = true
+				for _, name := range []string{"Work", "Later"} {
+					r.pair.old.add(name)
+				}
+				r.pair.old.deliver("INBOX", mail(1))
+				r.pair.old.deliver("Work", mail(2))
+				r.start(false)
+				r.copies(2)
+				r.pair.old.deliver("INBOX", mail(3))
+				r.loseAppend(c.late)
+				r.pair.new.settle()
+				if !slices.Contains(r.pair.new.bodies("INBOX"), mail(3)) || len(r.ledger("INBOX").Intents) != 1 {
+					t.Fatal("its arrival is not in doubt")
+				}
+				r.start(false)
+				r.pair.new.moveMail("INBOX", "Work", mail(3))
+				r.pair.old.deliver("INBOX", mail(4))
+				c.meanwhile(r)
+				r.sync()
+				r.has("INBOX", mail(1), mail(4))
+				n := 0
+				for _, folder := range []string{"INBOX", "Work", "Later"} {
+					for _, body := range r.pair.new.bodies(folder) {
+						if body == mail(3) {
+							n++
+						}
 					}
 				}
-			}
-			if n != 1 {
-				t.Errorf("it is there %d times", n)
-			}
-			r.copies(0)
+				if n != 1 {
+					t.Errorf("it is there %d times", n)
+				}
+				r.copies(0)
+			})
 		})
 	}
 }

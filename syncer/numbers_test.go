@@ -125,42 +125,44 @@ func TestNewServerPutBack(t *testing.T) {
 			for _, late := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%d new there, flags %t, late mail %t", fresh, flags, late), func(t *testing.T) {
 					t.Parallel()
-					r := rigOf(t, 20)
-					r.pair.new.remove("INBOX", mail(3))
-					putBack := r.pair.new.keep("INBOX")
-					for i := range 20 {
-						r.pair.old.deliver("INBOX", mail(20+i))
-					}
-					r.copies(20)
-					putBack()
-					for i := range fresh {
-						r.pair.new.deliver("INBOX", mail(200+i))
-					}
-					n := 40
-					if late {
-						r.pair.old.deliver("INBOX", mail(n))
-						n++
-					}
-					if flags {
-						for i := range n {
-							r.pair.old.setFlags("INBOX", mail(i), imap.FlagDeleted, imap.FlagSeen)
+					inBubble(t, func(t *testing.T) {
+						r := rigOf(t, 20)
+						r.pair.new.remove("INBOX", mail(3))
+						putBack := r.pair.new.keep("INBOX")
+						for i := range 20 {
+							r.pair.old.deliver("INBOX", mail(20+i))
 						}
-					}
-					for range 2 {
-						if res := r.sync(); !res.Pass.Complete {
-							t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+						r.copies(20)
+						putBack()
+						for i := range fresh {
+							r.pair.new.deliver("INBOX", mail(200+i))
 						}
-					}
-					for i := range fresh {
-						if got := r.pair.new.flags("INBOX", mail(200+i)); len(got) > 0 {
-							t.Errorf("message %d of the new server alone has got %v", i, got)
+						n := 40
+						if late {
+							r.pair.old.deliver("INBOX", mail(n))
+							n++
 						}
-					}
-					r.has("INBOX", slices.Concat(mails(0, 3), mails(4, n), mails(200, 200+fresh))...)
-					if got := r.pair.new.flags("INBOX", mail(30)); flags != slices.Contains(got, imap.FlagDeleted) {
-						t.Errorf("a message that was copied again has %v", got)
-					}
-					r.quietPass()
+						if flags {
+							for i := range n {
+								r.pair.old.setFlags("INBOX", mail(i), imap.FlagDeleted, imap.FlagSeen)
+							}
+						}
+						for range 2 {
+							if res := r.sync(); !res.Pass.Complete {
+								t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+							}
+						}
+						for i := range fresh {
+							if got := r.pair.new.flags("INBOX", mail(200+i)); len(got) > 0 {
+								t.Errorf("message %d of the new server alone has got %v", i, got)
+							}
+						}
+						r.has("INBOX", slices.Concat(mails(0, 3), mails(4, n), mails(200, 200+fresh))...)
+						if got := r.pair.new.flags("INBOX", mail(30)); flags != slices.Contains(got, imap.FlagDeleted) {
+							t.Errorf("a message that was copied again has %v", got)
+						}
+						r.quietPass()
+					})
 				})
 			}
 		}
@@ -175,29 +177,31 @@ func TestNewServerGivesOtherUIDs(t *testing.T) {
 		for name, order := range map[string]func(a, b *fakeMessage) int{"the same": nil, "the opposite": reversed} {
 			t.Run(fmt.Sprintf("from %d, order %s", from, name), func(t *testing.T) {
 				t.Parallel()
-				r := rigOf(t, 20)
-				r.pair.new.remove("INBOX", mail(3))
-				r.pair.new.remove("INBOX", mail(11))
-				r.pair.new.number("INBOX", from, order)
-				for i := range 20 {
-					if i%2 == 0 {
-						r.pair.old.setFlags("INBOX", mail(i), imap.FlagFlagged)
+				inBubble(t, func(t *testing.T) {
+					r := rigOf(t, 20)
+					r.pair.new.remove("INBOX", mail(3))
+					r.pair.new.remove("INBOX", mail(11))
+					r.pair.new.number("INBOX", from, order)
+					for i := range 20 {
+						if i%2 == 0 {
+							r.pair.old.setFlags("INBOX", mail(i), imap.FlagFlagged)
+						}
 					}
-				}
-				for range 2 {
-					if res := r.sync(); !res.Pass.Complete {
-						t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+					for range 2 {
+						if res := r.sync(); !res.Pass.Complete {
+							t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+						}
 					}
-				}
-				want := slices.Concat(mails(0, 3), mails(4, 11), mails(12, 20))
-				r.has("INBOX", want...)
-				for _, body := range want {
-					old, got := r.pair.old.flags("INBOX", body), r.pair.new.flags("INBOX", body)
-					if !slices.Equal(old, got) {
-						t.Errorf("%q has %v, want %v", body, got, old)
+					want := slices.Concat(mails(0, 3), mails(4, 11), mails(12, 20))
+					r.has("INBOX", want...)
+					for _, body := range want {
+						old, got := r.pair.old.flags("INBOX", body), r.pair.new.flags("INBOX", body)
+						if !slices.Equal(old, got) {
+							t.Errorf("%q has %v, want %v", body, got, old)
+						}
 					}
-				}
-				r.quietPass()
+					r.quietPass()
+				})
 			})
 		}
 	}
@@ -343,22 +347,24 @@ func TestOtherMessageGetsNoFlag(t *testing.T) {
 		"other":  mail(9),
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := rigOf(t, 40)
-			r.pair.new.folders["INBOX"].messages[1].body = []byte(other)
-			r.pair.old.setFlags("INBOX", mail(1), imap.FlagDeleted)
-			r.pair.old.setFlags("INBOX", mail(2), imap.FlagFlagged)
-			for range 2 {
-				if res := r.sync(); !res.Pass.Complete {
-					t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+			inBubble(t, func(t *testing.T) {
+				r := rigOf(t, 40)
+				r.pair.new.folders["INBOX"].messages[1].body = []byte(other)
+				r.pair.old.setFlags("INBOX", mail(1), imap.FlagDeleted)
+				r.pair.old.setFlags("INBOX", mail(2), imap.FlagFlagged)
+				for range 2 {
+					if res := r.sync(); !res.Pass.Complete {
+						t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+					}
 				}
-			}
-			if got := r.pair.new.flags("INBOX", other); len(got) > 0 {
-				t.Errorf("the other message has %v", got)
-			}
-			if got := r.pair.new.flags("INBOX", mail(2)); !slices.Equal(got, []imap.Flag{imap.FlagFlagged}) {
-				t.Errorf("another copy has %v", got)
-			}
-			r.quietPass()
+				if got := r.pair.new.flags("INBOX", other); len(got) > 0 {
+					t.Errorf("the other message has %v", got)
+				}
+				if got := r.pair.new.flags("INBOX", mail(2)); !slices.Equal(got, []imap.Flag{imap.FlagFlagged}) {
+					t.Errorf("another copy has %v", got)
+				}
+				r.quietPass()
+			})
 		})
 	}
 }
@@ -366,50 +372,54 @@ func TestOtherMessageGetsNoFlag(t *testing.T) {
 // TestCheckpointOfAnEarlierVersion does not have the new folder's numbers: UIDs of copies at or above UIDNEXT show
 // that it was put back all the same.
 func TestCheckpointOfAnEarlierVersion(t *testing.T) {
-	r := rigOf(t, 10)
-	putBack := r.pair.new.keep("INBOX")
-	for i := range 10 {
-		r.pair.old.deliver("INBOX", mail(10+i))
-	}
-	r.copies(10)
-	putBack()
-	r.stop()
-	rows, err := r.store.Folders(t.Context(), r.account.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cp := rows[0].Checkpoint
-	cp.NewUIDValidity, cp.NewUIDNext, cp.NewHighestModSeq = 0, 0, 0
-	if err := r.store.Commit(t.Context(), store.Batch{Account: r.account.ID, Folder: rows[0].ID, Checkpoint: &cp}); err != nil {
-		t.Fatal(err)
-	}
-	r.start(false)
-	r.pair.old.deliver("INBOX", mail(20))
-	r.copies(11)
-	r.has("INBOX", mails(0, 21)...)
-	r.quietPass()
+	inBubble(t, func(t *testing.T) {
+		r := rigOf(t, 10)
+		putBack := r.pair.new.keep("INBOX")
+		for i := range 10 {
+			r.pair.old.deliver("INBOX", mail(10+i))
+		}
+		r.copies(10)
+		putBack()
+		r.stop()
+		rows, err := r.store.Folders(t.Context(), r.account.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cp := rows[0].Checkpoint
+		cp.NewUIDValidity, cp.NewUIDNext, cp.NewHighestModSeq = 0, 0, 0
+		if err := r.store.Commit(t.Context(), store.Batch{Account: r.account.ID, Folder: rows[0].ID, Checkpoint: &cp}); err != nil {
+			t.Fatal(err)
+		}
+		r.start(false)
+		r.pair.old.deliver("INBOX", mail(20))
+		r.copies(11)
+		r.has("INBOX", mails(0, 21)...)
+		r.quietPass()
+	})
 }
 
 // TestLaggingNode: a new server of which one node lags behind for a moment has lost nothing.
 func TestLaggingNode(t *testing.T) {
-	r := rigOf(t, 10)
-	now := r.pair.new.folders["INBOX"]
-	lagging := now.copied()
-	lagging.messages, lagging.next = lagging.messages[:5], 6
-	r.pair.new.folders["INBOX"] = lagging
-	looks := 0
-	r.pair.new.fail(func(step string) error { // the caller holds the lock
-		if step == "-STATUS" {
-			if looks++; looks == 1 {
-				r.pair.new.folders["INBOX"] = now
+	inBubble(t, func(t *testing.T) {
+		r := rigOf(t, 10)
+		now := r.pair.new.folders["INBOX"]
+		lagging := now.copied()
+		lagging.messages, lagging.next = lagging.messages[:5], 6
+		r.pair.new.folders["INBOX"] = lagging
+		looks := 0
+		r.pair.new.fail(func(step string) error { // the caller holds the lock
+			if step == "-STATUS" {
+				if looks++; looks == 1 {
+					r.pair.new.folders["INBOX"] = now
+				}
 			}
-		}
-		return nil
+			return nil
+		})
+		r.pair.old.deliver("INBOX", mail(10))
+		r.copies(1)
+		r.has("INBOX", mails(0, 11)...)
+		r.quietPass()
 	})
-	r.pair.old.deliver("INBOX", mail(10))
-	r.copies(1)
-	r.has("INBOX", mails(0, 11)...)
-	r.quietPass()
 }
 
 // TestSpotCheckThatHangsUp: a server that hangs up when it is asked for the newest messages, or refuses it, holds up

@@ -196,7 +196,9 @@ func TestKilledWhileOrderIsRestored(t *testing.T) {
 		}
 		t.Run(fmt.Sprintf("%s, again %d", at, again), func(t *testing.T) {
 			t.Parallel()
-			untilStruck(t, func() bool { return killedInOrder(t, kill{at, again, i%3 == 0}) })
+			inBubble(t, func(t *testing.T) {
+				untilStruck(t, func() bool { return killedInOrder(t, kill{at, again, i%3 == 0}) })
+			})
 		})
 	}
 }

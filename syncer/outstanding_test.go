@@ -63,25 +63,27 @@ func TestCutWhileAnswersAreOutstanding(t *testing.T) {
 		for n := 10; n < 90; n += 2 {
 			t.Run(fmt.Sprint(side, n), func(t *testing.T) {
 				t.Parallel()
-				r := prepareRig(t, names...)
-				r.silent = true
-				s := r.pair.old
-				if side == "new" {
-					s = r.pair.new
-				}
-				at := 0
-				s.fail(func(step string) error {
-					if at++; at == n && !strings.HasSuffix(step, "CONNECT") {
-						return &link.Error{Op: step, Class: link.Lost, Err: io.ErrUnexpectedEOF}
+				inBubble(t, func(t *testing.T) {
+					r := prepareRig(t, names...)
+					r.silent = true
+					s := r.pair.old
+					if side == "new" {
+						s = r.pair.new
 					}
-					return nil
+					at := 0
+					s.fail(func(step string) error {
+						if at++; at == n && !strings.HasSuffix(step, "CONNECT") {
+							return &link.Error{Op: step, Class: link.Lost, Err: io.ErrUnexpectedEOF}
+						}
+						return nil
+					})
+					r.start(false)
+					r.sync()
+					if res := r.sync(); !res.Pass.Complete {
+						t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+					}
+					r.same(withINBOX(names)...)
 				})
-				r.start(false)
-				r.sync()
-				if res := r.sync(); !res.Pass.Complete {
-					t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
-				}
-				r.same(withINBOX(names)...)
 			})
 		}
 	}
@@ -93,38 +95,42 @@ func TestTroubleInFolderThatWasLeft(t *testing.T) {
 	names := someFolders(12)
 	bad := mail(10*5 + 1) // of F04
 	t.Run("refused", func(t *testing.T) {
-		r := prepareRig(t, names...)
-		r.pair.new.refuse = func(body []byte) error {
-			if string(body) != bad {
-				return nil
+		inBubble(t, func(t *testing.T) {
+			r := prepareRig(t, names...)
+			r.pair.new.refuse = func(body []byte) error {
+				if string(body) != bad {
+					return nil
+				}
+				return &link.Error{Server: "fake", Op: "APPEND", Class: link.Refused, Code: imap.ResponseCodeCannot, Text: "no", Err: fmt.Errorf("NO")}
 			}
-			return &link.Error{Server: "fake", Op: "APPEND", Class: link.Refused, Code: imap.ResponseCodeCannot, Text: "no", Err: fmt.Errorf("NO")}
-		}
-		r.start(false)
-		if res := r.sync(); res.Pass.Copied != 38 || res.Pass.Quarantined != 1 {
-			t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
-		}
-		if n := len(r.pair.new.bodies("F04")); n != 2 {
-			t.Errorf("%d messages", n)
-		}
-		r.same(slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == "F04" })...)
+			r.start(false)
+			if res := r.sync(); res.Pass.Copied != 38 || res.Pass.Quarantined != 1 {
+				t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+			}
+			if n := len(r.pair.new.bodies("F04")); n != 2 {
+				t.Errorf("%d messages", n)
+			}
+			r.same(slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == "F04" })...)
+		})
 	})
 	t.Run("out of order", func(t *testing.T) {
-		r := prepareRig(t, names...)
-		gone := false
-		r.pair.new.fail(func(step string) error {
-			if b := r.pair.new.folders["F04"]; step == "+WAIT" && b != nil && len(b.messages) > 0 && !gone {
-				gone = true
-				return lostError("APPEND")
+		inBubble(t, func(t *testing.T) {
+			r := prepareRig(t, names...)
+			gone := false
+			r.pair.new.fail(func(step string) error {
+				if b := r.pair.new.folders["F04"]; step == "+WAIT" && b != nil && len(b.messages) > 0 && !gone {
+					gone = true
+					return lostError("APPEND")
+				}
+				return nil
+			})
+			r.start(false)
+			r.sync()
+			if res := r.sync(); !res.Pass.Complete {
+				t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
 			}
-			return nil
+			r.same(names...)
 		})
-		r.start(false)
-		r.sync()
-		if res := r.sync(); !res.Pass.Complete {
-			t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
-		}
-		r.same(names...)
 	})
 }
 
@@ -135,19 +141,21 @@ func TestKilledWhileAnswersAreOutstanding(t *testing.T) {
 	for n := 20; n < 200; n += 4 {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
-			untilStruck(t, func() bool {
-				r := &killedRig{rig: prepareRigIn(t, inMemory(t), names...)}
-				r.silent, r.quiet = true, 3*time.Millisecond
-				if !r.killed(moment{nth: n}) {
-					return false
-				}
-				r.pair.new.settle()
-				r = r.reborn(t)
-				r.twoPasses(newSteps(moment{}, nil))
-				r.start(false)
-				r.everythingOnce(withINBOX(names)...)
-				r.stop()
-				return true
+			inBubble(t, func(t *testing.T) {
+				untilStruck(t, func() bool {
+					r := &killedRig{rig: prepareRigIn(t, inMemory(t), names...)}
+					r.silent, r.quiet = true, 3*time.Millisecond
+					if !r.killed(moment{nth: n}) {
+						return false
+					}
+					r.pair.new.settle()
+					r = r.reborn(t)
+					r.twoPasses(newSteps(moment{}, nil))
+					r.start(false)
+					r.everythingOnce(withINBOX(names)...)
+					r.stop()
+					return true
+				})
 			})
 		})
 	}

@@ -198,7 +198,9 @@ func TestPeopleMeanwhile(t *testing.T) {
 				for at := 1; at <= steps; at += max(1, steps/moments) {
 					t.Run(fmt.Sprintf("%s/later %t/plain %t/%d", name, later, plain, at), func(t *testing.T) {
 						t.Parallel()
-						runMeanwhile(t, act, later, plain, at)
+						inBubble(t, func(t *testing.T) {
+							runMeanwhile(t, act, later, plain, at)
+						})
 					})
 				}
 			}

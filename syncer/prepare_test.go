@@ -193,25 +193,27 @@ func TestCutWhileAskedAhead(t *testing.T) {
 		for n := range 60 {
 			t.Run(fmt.Sprint(side, n), func(t *testing.T) {
 				t.Parallel()
-				r := prepareRig(t, folders[1:]...)
-				r.silent = true
-				s := r.pair.old
-				if side == "new" {
-					s = r.pair.new
-				}
-				at := 0
-				s.fail(func(step string) error {
-					if at++; at == n+1 && !strings.HasSuffix(step, "CONNECT") {
-						return &link.Error{Op: step, Class: link.Lost, Err: io.ErrUnexpectedEOF}
+				inBubble(t, func(t *testing.T) {
+					r := prepareRig(t, folders[1:]...)
+					r.silent = true
+					s := r.pair.old
+					if side == "new" {
+						s = r.pair.new
 					}
-					return nil
+					at := 0
+					s.fail(func(step string) error {
+						if at++; at == n+1 && !strings.HasSuffix(step, "CONNECT") {
+							return &link.Error{Op: step, Class: link.Lost, Err: io.ErrUnexpectedEOF}
+						}
+						return nil
+					})
+					r.start(false)
+					r.sync()
+					if res := r.sync(); !res.Pass.Complete {
+						t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+					}
+					r.same(folders...)
 				})
-				r.start(false)
-				r.sync()
-				if res := r.sync(); !res.Pass.Complete {
-					t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
-				}
-				r.same(folders...)
 			})
 		}
 	}

@@ -80,29 +80,31 @@ func TestMovedWhileInDoubt(t *testing.T) {
 	for name, tt := range tests {
 		for _, single := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, single %v", name, single), func(t *testing.T) {
-				var before []string
-				r := brokenOff(t, n, func(new *fakeServer) {
-					tt.meanwhile(new)
-					for _, box := range new.folders {
-						for _, m := range box.messages {
-							before = append(before, string(m.body))
+				inBubble(t, func(t *testing.T) {
+					var before []string
+					r := brokenOff(t, n, func(new *fakeServer) {
+						tt.meanwhile(new)
+						for _, box := range new.folders {
+							for _, m := range box.messages {
+								before = append(before, string(m.body))
+							}
 						}
+					})
+					for _, folder := range tt.folders {
+						r.pair.old.add(folder)
 					}
+					r.pair.new.single = single
+					r.start(false)
+					if res := r.sync(); !res.Pass.Complete || before == nil {
+						t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+					}
+					back := tt.together
+					if single {
+						back = tt.single
+					}
+					r.once(append(before, back...)...)
+					r.copies(0)
 				})
-				for _, folder := range tt.folders {
-					r.pair.old.add(folder)
-				}
-				r.pair.new.single = single
-				r.start(false)
-				if res := r.sync(); !res.Pass.Complete || before == nil {
-					t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
-				}
-				back := tt.together
-				if single {
-					back = tt.single
-				}
-				r.once(append(before, back...)...)
-				r.copies(0)
 			})
 		}
 	}
@@ -111,18 +113,20 @@ func TestMovedWhileInDoubt(t *testing.T) {
 // TestMovedElsewhereIsNoExcuse: a message that is in another folder as well, as that one's own, has
 // not been moved there.
 func TestMovedElsewhereIsNoExcuse(t *testing.T) {
-	const n = 10
-	r := brokenOff(t, n, func(new *fakeServer) {
-		box := new.folders["INBOX"]
-		box.messages = box.messages[:n-4] // as if the last four had not come, and others had come and gone
+	inBubble(t, func(t *testing.T) {
+		const n = 10
+		r := brokenOff(t, n, func(new *fakeServer) {
+			box := new.folders["INBOX"]
+			box.messages = box.messages[:n-4] // as if the last four had not come, and others had come and gone
+		})
+		r.pair.new.single = true
+		r.pair.old.add("Work")
+		for i := n - 4; i < n; i++ {
+			r.pair.old.deliver("Work", mail(i))
+		}
+		r.start(false)
+		r.sync()
+		r.copies(0)
+		r.once(append(mails(0, n), mails(n-4, n)...)...)
 	})
-	r.pair.new.single = true
-	r.pair.old.add("Work")
-	for i := n - 4; i < n; i++ {
-		r.pair.old.deliver("Work", mail(i))
-	}
-	r.start(false)
-	r.sync()
-	r.copies(0)
-	r.once(append(mails(0, n), mails(n-4, n)...)...)
 }

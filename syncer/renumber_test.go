@@ -78,126 +78,134 @@ func TestNewServerNumbersAnew(t *testing.T) {
 // TestNumberedAnewWithTwins loses the answer to an APPEND and the UIDs of the new
 // folder: the copies that the ledger has are not taken for the missing one's.
 func TestNumberedAnewWithTwins(t *testing.T) {
-	for _, fleeting := range []bool{false, true} {
-		for _, step := range []string{"+APPEND", "-APPEND"} {
-			r := rigOfMany(t, fleeting)
-			r.pair.old.deliver("INBOX", twins)
-			left := 1
-			r.pair.new.fail(func(at string) error {
-				if at == step && left > 0 {
-					left--
-					r.pair.new.renumberLocked("INBOX")
-					return lostError(step)
+	inBubble(t, func(t *testing.T) {
+		for _, fleeting := range []bool{false, true} {
+			for _, step := range []string{"+APPEND", "-APPEND"} {
+				r := rigOfMany(t, fleeting)
+				r.pair.old.deliver("INBOX", twins)
+				left := 1
+				r.pair.new.fail(func(at string) error {
+					if at == step && left > 0 {
+						left--
+						r.pair.new.renumberLocked("INBOX")
+						return lostError(step)
+					}
+					return nil
+				})
+				if res := r.sync(); res.Pass.Copied != 1 || !res.Pass.Complete {
+					t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
 				}
-				return nil
-			})
-			if res := r.sync(); res.Pass.Copied != 1 || !res.Pass.Complete {
-				t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
-			}
-			n := 0
-			for _, body := range r.pair.new.bodies("INBOX") {
-				if body == twins {
-					n++
+				n := 0
+				for _, body := range r.pair.new.bodies("INBOX") {
+					if body == twins {
+						n++
+					}
 				}
-			}
-			if n != 4 {
-				t.Errorf("lost at %s, UIDs last %t: %d of 4 are there", step, !fleeting, n)
+				if n != 4 {
+					t.Errorf("lost at %s, UIDs last %t: %d of 4 are there", step, !fleeting, n)
+				}
 			}
 		}
-	}
+	})
 }
 
 // TestNumberedAnewWithRemovedTwin: a copy that its user has removed and one like
 // it that arrives later, with its answer lost, are not confused.
 func TestNumberedAnewWithRemovedTwin(t *testing.T) {
-	r := rigOfMany(t, false)
-	r.pair.new.remove("INBOX", twins)
-	r.pair.new.renumber("INBOX")
-	r.pair.old.deliver("INBOX", twins)
-	left := 1
-	r.pair.new.fail(func(at string) error {
-		if at == "-APPEND" && left > 0 {
-			left--
-			return lostError(at)
+	inBubble(t, func(t *testing.T) {
+		r := rigOfMany(t, false)
+		r.pair.new.remove("INBOX", twins)
+		r.pair.new.renumber("INBOX")
+		r.pair.old.deliver("INBOX", twins)
+		left := 1
+		r.pair.new.fail(func(at string) error {
+			if at == "-APPEND" && left > 0 {
+				left--
+				return lostError(at)
+			}
+			return nil
+		})
+		res := r.sync()
+		bodies := r.pair.new.bodies("INBOX")
+		if n := slices.Index(bodies, twins); !res.Pass.Complete || n < 0 || slices.Contains(bodies[n+1:], twins) {
+			t.Errorf("%+v, problem %+v: %q", res.Pass, res.Problem, bodies)
 		}
-		return nil
 	})
-	res := r.sync()
-	bodies := r.pair.new.bodies("INBOX")
-	if n := slices.Index(bodies, twins); !res.Pass.Complete || n < 0 || slices.Contains(bodies[n+1:], twins) {
-		t.Errorf("%+v, problem %+v: %q", res.Pass, res.Problem, bodies)
-	}
 }
 
 // TestTouchedFlagsOfNumberedAnew: the flags that an interrupted pull was about to
 // change are remembered while the copies are looked for.
 func TestTouchedFlagsOfNumberedAnew(t *testing.T) {
-	r := rigOfMany(t, false)
-	r.pair.old.condstor = false
-	interrupt := func(s *fakeServer, step string) {
-		dead := false
-		s.fail(func(at string) error {
-			if dead = dead || at == step; dead {
-				return lostError(at)
-			}
-			return nil
-		})
-		r.sync()
-		s.fail(noFault)
-		r.stop()
-		r.start(false) // the server does not rest any more
-	}
-	r.pair.old.setFlags("INBOX", mail(1), imap.FlagSeen)
-	interrupt(r.pair.new, "-STORE")
-	r.pair.old.setFlags("INBOX", mail(1))
-	r.pair.old.deliver("INBOX", mail(300))
-	interrupt(r.pair.new, "-APPEND")
-	r.pair.new.renumber("INBOX")
-	interrupt(r.pair.old, "+FLAGS") // after the copies were looked for
-	if res := r.sync(); !res.Pass.Complete {
-		t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
-	}
-	if got := r.pair.new.flags("INBOX", mail(1)); len(got) > 0 {
-		t.Errorf("has %v, on the old server none", got)
-	}
-}
-
-// TestNumberedAnewBeforeCopies: what has been copied since the new server numbered the
-// folder anew is none of the copies from before, though one of them, whose flags were
-// about to be changed, was removed, and the answer to what is like it was lost.
-func TestNumberedAnewBeforeCopies(t *testing.T) {
-	for _, step := range []string{"-WAIT", "+APPEND"} {
+	inBubble(t, func(t *testing.T) {
 		r := rigOfMany(t, false)
-		r.pair.old.setFlags("INBOX", twins, imap.FlagSeen)
-		lose := func(step string) {
+		r.pair.old.condstor = false
+		interrupt := func(s *fakeServer, step string) {
 			dead := false
-			r.pair.new.fail(func(at string) error {
+			s.fail(func(at string) error {
 				if dead = dead || at == step; dead {
 					return lostError(at)
 				}
 				return nil
 			})
 			r.sync()
-			r.pair.new.fail(noFault)
+			s.fail(noFault)
 			r.stop()
-			r.start(false)
+			r.start(false) // the server does not rest any more
 		}
-		lose("-STORE")
-		r.pair.new.remove("INBOX", twins)
+		r.pair.old.setFlags("INBOX", mail(1), imap.FlagSeen)
+		interrupt(r.pair.new, "-STORE")
+		r.pair.old.setFlags("INBOX", mail(1))
+		r.pair.old.deliver("INBOX", mail(300))
+		interrupt(r.pair.new, "-APPEND")
 		r.pair.new.renumber("INBOX")
-		r.pair.old.deliver("INBOX", twins)
-		lose(step)
-		res := r.sync()
-		n := 0
-		for _, body := range r.pair.new.bodies("INBOX") {
-			if body == twins {
-				n++
+		interrupt(r.pair.old, "+FLAGS") // after the copies were looked for
+		if res := r.sync(); !res.Pass.Complete {
+			t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+		}
+		if got := r.pair.new.flags("INBOX", mail(1)); len(got) > 0 {
+			t.Errorf("has %v, on the old server none", got)
+		}
+	})
+}
+
+// TestNumberedAnewBeforeCopies: what has been copied since the new server numbered the
+// folder anew is none of the copies from before, though one of them, whose flags were
+// about to be changed, was removed, and the answer to what is like it was lost.
+func TestNumberedAnewBeforeCopies(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		for _, step := range []string{"-WAIT", "+APPEND"} {
+			r := rigOfMany(t, false)
+			r.pair.old.setFlags("INBOX", twins, imap.FlagSeen)
+			lose := func(step string) {
+				dead := false
+				r.pair.new.fail(func(at string) error {
+					if dead = dead || at == step; dead {
+						return lostError(at)
+					}
+					return nil
+				})
+				r.sync()
+				r.pair.new.fail(noFault)
+				r.stop()
+				r.start(false)
+			}
+			lose("-STORE")
+			r.pair.new.remove("INBOX", twins)
+			r.pair.new.renumber("INBOX")
+			r.pair.old.deliver("INBOX", twins)
+			lose(step)
+			res := r.sync()
+			n := 0
+			for _, body := range r.pair.new.bodies("INBOX") {
+				if body == twins {
+					n++
+				}
+			}
+			if !res.Pass.Complete || n != 1 {
+				t.Errorf("lost at %s: %+v, problem %+v: %d are there", step, res.Pass, res.Problem, n)
 			}
 		}
-		if !res.Pass.Complete || n != 1 {
-			t.Errorf("lost at %s: %+v, problem %+v: %d are there", step, res.Pass, res.Problem, n)
-		}
-	}
+	})
 }
 
 // TestOldFolderThatDoesNotOpen: what the old server refuses to open has not been
@@ -228,101 +236,107 @@ func TestOldFolderThatDoesNotOpen(t *testing.T) {
 // TestQuarantineOfNumberedAnew: a message that the new server still refuses when the
 // old one has given it another UID is in quarantine once.
 func TestQuarantineOfNumberedAnew(t *testing.T) {
-	r := newRig(t)
-	r.pair.old.deliver("INBOX", mail(1))
-	r.pair.old.deliver("INBOX", mail(2))
-	r.pair.new.refuse = func(body []byte) error {
-		if string(body) == mail(1) {
-			return &link.Error{Op: "APPEND", Class: link.Refused, Text: "no", Err: session.ErrYield}
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		r.pair.old.deliver("INBOX", mail(1))
+		r.pair.old.deliver("INBOX", mail(2))
+		r.pair.new.refuse = func(body []byte) error {
+			if string(body) == mail(1) {
+				return &link.Error{Op: "APPEND", Class: link.Refused, Text: "no", Err: session.ErrYield}
+			}
+			return nil
 		}
-		return nil
-	}
-	r.start(false)
-	r.sync()
-	r.pair.old.renumber("INBOX")
-	if res := r.sync(); res.Pass.Copied != 0 || !res.Pass.Complete {
-		t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
-	}
-	if q := r.ledger("INBOX").Quarantine; len(q) != 1 || q[0].Key != message.IMAPKey(r.pair.old.folders["INBOX"].validity, 1) {
-		t.Errorf("quarantine: %+v", q)
-	}
+		r.start(false)
+		r.sync()
+		r.pair.old.renumber("INBOX")
+		if res := r.sync(); res.Pass.Copied != 0 || !res.Pass.Complete {
+			t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+		}
+		if q := r.ledger("INBOX").Quarantine; len(q) != 1 || q[0].Key != message.IMAPKey(r.pair.old.folders["INBOX"].validity, 1) {
+			t.Errorf("quarantine: %+v", q)
+		}
+	})
 }
 
 // TestNumberedAnewBeforeStore gives the new folder another UIDVALIDITY between opening it
 // and changing a flag there: the change arrives all the same, and at the right message.
 func TestNumberedAnewBeforeStore(t *testing.T) {
-	for _, fleeting := range []bool{false, true} {
-		r := rigOfMany(t, fleeting)
-		r.pair.old.setFlags("INBOX", mail(3), imap.FlagSeen)
-		done := false
-		r.pair.new.fail(func(step string) error {
-			if step == "+STORE" && !done { // the caller holds the lock
-				done = true
-				r.pair.new.renumberLocked("INBOX")
+	inBubble(t, func(t *testing.T) {
+		for _, fleeting := range []bool{false, true} {
+			r := rigOfMany(t, fleeting)
+			r.pair.old.setFlags("INBOX", mail(3), imap.FlagSeen)
+			done := false
+			r.pair.new.fail(func(step string) error {
+				if step == "+STORE" && !done { // the caller holds the lock
+					done = true
+					r.pair.new.renumberLocked("INBOX")
+				}
+				return nil
+			})
+			for range 2 {
+				r.sync()
 			}
-			return nil
-		})
-		for range 2 {
-			r.sync()
-		}
-		r.stop()
-		for _, body := range r.pair.new.bodies("INBOX") {
-			var want []imap.Flag
-			if body == mail(3) {
-				want = []imap.Flag{imap.FlagSeen}
+			r.stop()
+			for _, body := range r.pair.new.bodies("INBOX") {
+				var want []imap.Flag
+				if body == mail(3) {
+					want = []imap.Flag{imap.FlagSeen}
+				}
+				if got := r.pair.new.flags("INBOX", body); !slices.Equal(got, want) {
+					t.Errorf("UIDs last %t: %q has %v, want %v", !fleeting, body, got, want)
+				}
 			}
-			if got := r.pair.new.flags("INBOX", body); !slices.Equal(got, want) {
-				t.Errorf("UIDs last %t: %q has %v, want %v", !fleeting, body, got, want)
+			if !done {
+				t.Error("no flag was stored")
 			}
 		}
-		if !done {
-			t.Error("no flag was stored")
-		}
-	}
+	})
 }
 
 // TestRenumberedBetweenLooks numbers the folder anew twice, the second time between two
 // looks at it: where its next message would have been before says nothing then.
 func TestRenumberedBetweenLooks(t *testing.T) {
-	r := newRig(t)
-	for i := range 5 {
-		r.pair.old.deliver("INBOX", mail(i))
-	}
-	r.start(false)
-	r.sync()
-	for i := range 4 {
-		r.pair.new.remove("INBOX", mail(i))
-		r.pair.new.deliver("INBOX", mail(100+i)) // of others
-	}
-	r.pair.new.renumber("INBOX")
-	for i := range 3 {
-		r.pair.old.deliver("INBOX", mail(10+i))
-	}
-	examined, cut := false, false
-	r.pair.new.fail(func(step string) error {
-		switch {
-		case step == "+EXAMINE" && !examined:
-			examined = true
-			b := r.pair.new.folders["INBOX"]
-			b.messages = slices.DeleteFunc(b.messages, func(m *fakeMessage) bool { return string(m.body) != mail(4) })
-			r.pair.new.renumberLocked("INBOX")
-		case step == "-APPEND" && !cut:
-			cut = true
-			return lostError("APPEND")
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		for i := range 5 {
+			r.pair.old.deliver("INBOX", mail(i))
 		}
-		return nil
+		r.start(false)
+		r.sync()
+		for i := range 4 {
+			r.pair.new.remove("INBOX", mail(i))
+			r.pair.new.deliver("INBOX", mail(100+i)) // of others
+		}
+		r.pair.new.renumber("INBOX")
+		for i := range 3 {
+			r.pair.old.deliver("INBOX", mail(10+i))
+		}
+		examined, cut := false, false
+		r.pair.new.fail(func(step string) error {
+			switch {
+			case step == "+EXAMINE" && !examined:
+				examined = true
+				b := r.pair.new.folders["INBOX"]
+				b.messages = slices.DeleteFunc(b.messages, func(m *fakeMessage) bool { return string(m.body) != mail(4) })
+				r.pair.new.renumberLocked("INBOX")
+			case step == "-APPEND" && !cut:
+				cut = true
+				return lostError("APPEND")
+			}
+			return nil
+		})
+		for range 2 {
+			if res := r.sync(); !res.Pass.Complete {
+				t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+			}
+		}
+		if !examined || !cut {
+			t.Fatal("the folder was not looked at, or nothing was copied")
+		}
+		if got, want := sorted(r.pair.new.bodies("INBOX")), sorted([]string{mail(4), mail(10), mail(11), mail(12)}); !slices.Equal(got, want) {
+			t.Errorf("the new server has %q", got)
+		}
 	})
-	for range 2 {
-		if res := r.sync(); !res.Pass.Complete {
-			t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
-		}
-	}
-	if !examined || !cut {
-		t.Fatal("the folder was not looked at, or nothing was copied")
-	}
-	if got, want := sorted(r.pair.new.bodies("INBOX")), sorted([]string{mail(4), mail(10), mail(11), mail(12)}); !slices.Equal(got, want) {
-		t.Errorf("the new server has %q", got)
-	}
 }
 
 // TestNumberedAnewBeforeProof: a server without UIDPLUS numbers the folder anew after it has
@@ -331,36 +345,38 @@ func TestRenumberedBetweenLooks(t *testing.T) {
 func TestNumberedAnewBeforeProof(t *testing.T) {
 	for _, step := range []string{"+STATUS", "-STATUS", "-EXAMINE", "-SEARCH"} {
 		t.Run(step, func(t *testing.T) {
-			r := newRig(t)
-			r.pair.new.uidplus = false
-			r.pair.new.deliver("INBOX", "new")
-			r.pair.new.remove("INBOX", "new")
-			for i := range 3 {
-				r.pair.old.deliver("INBOX", mail(i))
-			}
-			var appended, struck atomic.Bool
-			r.pair.new.fail(func(at string) error {
-				if at == "-APPEND" {
-					appended.Store(true)
+			inBubble(t, func(t *testing.T) {
+				r := newRig(t)
+				r.pair.new.uidplus = false
+				r.pair.new.deliver("INBOX", "new")
+				r.pair.new.remove("INBOX", "new")
+				for i := range 3 {
+					r.pair.old.deliver("INBOX", mail(i))
 				}
-				if at == step && appended.Load() && !struck.Swap(true) {
-					r.pair.new.renumberLocked("INBOX")
+				var appended, struck atomic.Bool
+				r.pair.new.fail(func(at string) error {
+					if at == "-APPEND" {
+						appended.Store(true)
+					}
+					if at == step && appended.Load() && !struck.Swap(true) {
+						r.pair.new.renumberLocked("INBOX")
+					}
+					return nil
+				})
+				r.start(false)
+				if res := r.sync(); res.Pass.Copied != 3 || !res.Pass.Complete || !struck.Load() {
+					t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
 				}
-				return nil
+				r.sync()
+				for i, e := range r.ledger("INBOX").Entries {
+					if int(e.UID) != 2*i+1 {
+						t.Errorf("message %d has UID %d", i, e.UID)
+					}
+				}
+				if n := len(r.pair.new.bodies("INBOX")); n != 3 {
+					t.Errorf("%d messages", n)
+				}
 			})
-			r.start(false)
-			if res := r.sync(); res.Pass.Copied != 3 || !res.Pass.Complete || !struck.Load() {
-				t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
-			}
-			r.sync()
-			for i, e := range r.ledger("INBOX").Entries {
-				if int(e.UID) != 2*i+1 {
-					t.Errorf("message %d has UID %d", i, e.UID)
-				}
-			}
-			if n := len(r.pair.new.bodies("INBOX")); n != 3 {
-				t.Errorf("%d messages", n)
-			}
 		})
 	}
 }

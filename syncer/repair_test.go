@@ -233,41 +233,43 @@ func (r *rig) ledger(old string) store.Ledger {
 func TestRepairedCopyIsFoundLater(t *testing.T) {
 	for _, lines := range []int{2_000, 400_000} { // more than a copy may differ in size
 		t.Run(fmt.Sprint(lines), func(t *testing.T) {
-			r := newRig(t)
-			r.cfg.Sync.Memory = 64 << 20
-			twice := nulMail + strings.Repeat("text\n", lines)
-			r.pair.old.deliver("INBOX", mail(1))
-			r.pair.old.deliver("INBOX", twice)
-			r.pair.new.refuse = refuseLikeCyrus
-			r.start(false)
-			r.sync()
-			r.pair.new.deliver("INBOX", mail(2)) // by itself
+			inBubble(t, func(t *testing.T) {
+				r := newRig(t)
+				r.cfg.Sync.Memory = 64 << 20
+				twice := nulMail + strings.Repeat("text\n", lines)
+				r.pair.old.deliver("INBOX", mail(1))
+				r.pair.old.deliver("INBOX", twice)
+				r.pair.new.refuse = refuseLikeCyrus
+				r.start(false)
+				r.sync()
+				r.pair.new.deliver("INBOX", mail(2)) // by itself
 
-			late := newRig(t)
-			late.cfg.Sync.Memory = 64 << 20
-			late.pair = r.pair
-			r.pair.old.deliver("INBOX", twice) // once more
-			busy := true
-			r.pair.new.refuse = func(body []byte) error {
-				if busy && bytes.IndexByte(body, 0) >= 0 {
-					return bugError()
+				late := newRig(t)
+				late.cfg.Sync.Memory = 64 << 20
+				late.pair = r.pair
+				r.pair.old.deliver("INBOX", twice) // once more
+				busy := true
+				r.pair.new.refuse = func(body []byte) error {
+					if busy && bytes.IndexByte(body, 0) >= 0 {
+						return bugError()
+					}
+					return refuseLikeCyrus(body)
 				}
-				return refuseLikeCyrus(body)
-			}
-			late.start(false)
-			if res := late.sync(); res.Pass.Quarantined != 2 || res.Pass.Adopted != 1 {
-				t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
-			}
-			busy = false
-			if res := late.sync(); res.Pass.Adopted != 1 || res.Pass.Copied != 1 || !res.Pass.Complete {
-				t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
-			}
-			if n := len(r.pair.new.bodies("INBOX")); n != 4 {
-				t.Errorf("%d messages on the new server", n)
-			}
-			if l := late.ledger("INBOX"); len(l.Repaired) != 2 || len(l.Quarantine)+len(l.Intents) > 0 || len(l.Entries) != 3 {
-				t.Errorf("%+v", l)
-			}
+				late.start(false)
+				if res := late.sync(); res.Pass.Quarantined != 2 || res.Pass.Adopted != 1 {
+					t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+				}
+				busy = false
+				if res := late.sync(); res.Pass.Adopted != 1 || res.Pass.Copied != 1 || !res.Pass.Complete {
+					t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+				}
+				if n := len(r.pair.new.bodies("INBOX")); n != 4 {
+					t.Errorf("%d messages on the new server", n)
+				}
+				if l := late.ledger("INBOX"); len(l.Repaired) != 2 || len(l.Quarantine)+len(l.Intents) > 0 || len(l.Entries) != 3 {
+					t.Errorf("%+v", l)
+				}
+			})
 		})
 	}
 }
@@ -303,29 +305,31 @@ func TestRepairWithoutSearch(t *testing.T) {
 
 // TestRepairInVain: all refusals are counted, and the last of each kind is told.
 func TestRepairInVain(t *testing.T) {
-	r := newRig(t)
-	r.pair.old.deliver("INBOX", nulMail)
-	r.pair.old.deliver("INBOX", mail(1))
-	tries := 0
-	r.pair.new.refuse = func(body []byte) error {
-		if bytes.Contains(body, []byte("<nul@")) {
-			tries++
-			return &link.Error{Server: "fake", Op: "APPEND", Class: link.Refused, Text: fmt.Sprintf("no, for the %d. time", tries), Err: fmt.Errorf("NO")}
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		r.pair.old.deliver("INBOX", nulMail)
+		r.pair.old.deliver("INBOX", mail(1))
+		tries := 0
+		r.pair.new.refuse = func(body []byte) error {
+			if bytes.Contains(body, []byte("<nul@")) {
+				tries++
+				return &link.Error{Server: "fake", Op: "APPEND", Class: link.Refused, Text: fmt.Sprintf("no, for the %d. time", tries), Err: fmt.Errorf("NO")}
+			}
+			return nil
 		}
-		return nil
-	}
-	r.start(false)
-	if res := r.sync(); res.Pass.Copied != 1 || res.Pass.Quarantined != 1 || !res.Pass.Complete {
-		t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
-	}
-	l := r.ledger("INBOX")
-	if len(l.Repaired)+len(l.Intents) > 0 || len(l.Quarantine) != 1 {
-		t.Fatalf("%+v", l)
-	}
-	q := l.Quarantine[0]
-	if q.Attempts != 3 || !strings.Contains(q.Reason.String(), "NUL octets replaced") || !strings.Contains(q.Cause, "3. time") || !strings.Contains(q.Cause, "4. time") {
-		t.Errorf("%+v", q)
-	}
+		r.start(false)
+		if res := r.sync(); res.Pass.Copied != 1 || res.Pass.Quarantined != 1 || !res.Pass.Complete {
+			t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
+		}
+		l := r.ledger("INBOX")
+		if len(l.Repaired)+len(l.Intents) > 0 || len(l.Quarantine) != 1 {
+			t.Fatalf("%+v", l)
+		}
+		q := l.Quarantine[0]
+		if q.Attempts != 3 || !strings.Contains(q.Reason.String(), "NUL octets replaced") || !strings.Contains(q.Cause, "3. time") || !strings.Contains(q.Cause, "4. time") {
+			t.Errorf("%+v", q)
+		}
+	})
 }
 
 // TestRepairCutAtEveryStep loses the connection at each step of a repair, before
@@ -336,7 +340,9 @@ func TestRepairCutAtEveryStep(t *testing.T) {
 			for _, step := range []string{"+APPEND", "-APPEND", "+WAIT", "-WAIT"} {
 				t.Run(fmt.Sprintf("%v/%d%s", uidplus, n, step), func(t *testing.T) {
 					t.Parallel()
-					cutRepair(t, uidplus, n, step)
+					inBubble(t, func(t *testing.T) {
+						cutRepair(t, uidplus, n, step)
+					})
 				})
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -24,6 +25,16 @@ import (
 func TestMain(m *testing.M) {
 	unix.Umask(0o022) // a state that others may write is refused
 	goleak.VerifyTestMain(m)
+}
+
+// inBubble runs a test in a bubble, where time passes once all wait: its servers are in this process and reached without
+// the network. Time begins there when messages with dates of today have been sent.
+func inBubble(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(time.Date(2026, time.July, 1, 12, 0, 0, 0, time.UTC)))
+		test(t)
+	})
 }
 
 // rig is an engine between two fake servers.

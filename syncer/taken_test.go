@@ -70,15 +70,17 @@ func TestRemovedBeforeProof(t *testing.T) {
 	for _, step := range []string{"+STATUS", "+EXAMINE", "+SEARCH", "+HEADERS"} {
 		for name, dead := range map[string]bool{" cut": false, " crash": true} {
 			t.Run(step+name, func(t *testing.T) {
-				r, u := removedRig(t, step, dead)
-				got := r.pair.new.bodies("INBOX")
-				slices.Sort(got)
-				if want := []string{mail(0), mail(2), mail(3)}; !slices.Equal(got, want) {
-					t.Errorf("there are %q, want %q", got, want)
-				}
-				if len(u.again) > 0 {
-					t.Errorf("the model would let messages come back: %v", u.again)
-				}
+				inBubble(t, func(t *testing.T) {
+					r, u := removedRig(t, step, dead)
+					got := r.pair.new.bodies("INBOX")
+					slices.Sort(got)
+					if want := []string{mail(0), mail(2), mail(3)}; !slices.Equal(got, want) {
+						t.Errorf("there are %q, want %q", got, want)
+					}
+					if len(u.again) > 0 {
+						t.Errorf("the model would let messages come back: %v", u.again)
+					}
+				})
 			})
 		}
 	}
@@ -89,15 +91,17 @@ func TestRemovedBeforeProof(t *testing.T) {
 func TestRemovedBeforeAnswer(t *testing.T) {
 	for name, dead := range map[string]bool{"cut": false, "crash": true} {
 		t.Run(name, func(t *testing.T) {
-			r, u := removedRig(t, "-APPEND", dead)
-			got := r.pair.new.bodies("INBOX")
-			slices.Sort(got)
-			if want := []string{mail(0), mail(2), mail(3)}; !slices.Equal(got, want) {
-				t.Errorf("there are %q, want %q", got, want)
-			}
-			if len(u.again) > 0 {
-				t.Errorf("the model lets come back: %v", u.again)
-			}
+			inBubble(t, func(t *testing.T) {
+				r, u := removedRig(t, "-APPEND", dead)
+				got := r.pair.new.bodies("INBOX")
+				slices.Sort(got)
+				if want := []string{mail(0), mail(2), mail(3)}; !slices.Equal(got, want) {
+					t.Errorf("there are %q, want %q", got, want)
+				}
+				if len(u.again) > 0 {
+					t.Errorf("the model lets come back: %v", u.again)
+				}
+			})
 		})
 	}
 }

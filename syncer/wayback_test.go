@@ -229,21 +229,23 @@ func TestWayBackKilledAtEveryStep(t *testing.T) {
 		}
 		t.Run(fmt.Sprintf("%s, again %d", at, again), func(t *testing.T) {
 			t.Parallel()
-			untilStruck(t, func() bool {
-				r := backKill(t)
-				if !r.killed(at) {
-					return false
-				}
-				if again > 0 {
+			inBubble(t, func(t *testing.T) {
+				untilStruck(t, func() bool {
+					r := backKill(t)
+					if !r.killed(at) {
+						return false
+					}
+					if again > 0 {
+						r = r.reborn(t)
+						r.passesUntil(killAt(moment{nth: again}))
+					}
 					r = r.reborn(t)
-					r.passesUntil(killAt(moment{nth: again}))
-				}
-				r = r.reborn(t)
-				r.start(false)
-				r.syncs(4)
-				r.bothHaveAll()
-				r.stop()
-				return true
+					r.start(false)
+					r.syncs(4)
+					r.bothHaveAll()
+					r.stop()
+					return true
+				})
 			})
 		})
 	}
@@ -277,7 +279,9 @@ func TestWayBackDrawn(t *testing.T) {
 	for seed := range uint64(16) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			drawBack(t, seed)
+			inBubble(t, func(t *testing.T) {
+				drawBack(t, seed)
+			})
 		})
 	}
 }
