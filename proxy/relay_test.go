@@ -196,6 +196,19 @@ func TestCommandsThatWouldBreakTheRelay(t *testing.T) {
 	g.server.hears("z NOOP\n")
 }
 
+// TestRefusalIsBounded: what the relay answers itself waits for a server that doesn't answer what came before, but not for ever.
+func TestRefusalIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newRigInMemory(t, nil)
+		g.client.says("a1 NOOP\na2 LOGIN a b\n")
+		g.server.hears("a1 NOOP\n")
+		time.Sleep(refusalBound - time.Second)
+		g.client.hearsNothing()
+		g.client.hears("a2 BAD Not possible after login\n")
+	})
+}
+
 func TestCapabilitiesAreFiltered(t *testing.T) {
 	tests := []struct{ name, server, client string }{
 		{"untagged", "* CAPABILITY IMAP4rev1 STARTTLS AUTH=PLAIN auth=x IDLE COMPRESS=DEFLATE UNAUTHENTICATE X\n", "* CAPABILITY IMAP4rev1 IDLE X\n"},

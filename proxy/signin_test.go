@@ -2,18 +2,23 @@ package proxy
 
 import (
 	"bufio"
+	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/emersion/go-sasl"
 
 	"postferry/config"
+	"postferry/internal/lab/inmemory"
 	"postferry/store"
 )
 
@@ -222,6 +227,42 @@ func TestOffers(t *testing.T) {
 	if got := awaitOffers(t, p); got != want {
 		t.Errorf("got %q", got)
 	}
+}
+
+// TestNewServersAreAskedAgain: what a new server offers is asked at times, and sooner if it could not be asked.
+func TestNewServersAreAskedAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := inmemory.NewListener()
+		startFakeServerOn(t, l, nil)
+		var asked atomic.Int64
+		var down atomic.Bool
+		startProxyInMemory(t, l, func(p *proxyRig) {
+			p.dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				asked.Add(1)
+				if down.Load() {
+					return nil, errors.New("nobody is there")
+				}
+				return l.DialContext(ctx, network, addr)
+			}
+		})
+		within := func(d time.Duration, want int64) {
+			t.Helper()
+			time.Sleep(d)
+			synctest.Wait()
+			if n := asked.Swap(0); n != want {
+				t.Errorf("asked %d times within %v; want %d", n, d, want)
+			}
+		}
+		within(0, 1)
+		within(lookEvery-time.Second, 0)
+		down.Store(true)
+		within(2*lookStep, 1)
+		within(3*(lookAgain+lookStep), 3)
+		down.Store(false)
+		within(lookAgain+lookStep, 1)
+		within(lookEvery-2*lookStep, 0)
+	})
 }
 
 // awaitOffers waits until clients are offered to sign in with tokens, and returns the greeting.
