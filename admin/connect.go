@@ -14,6 +14,7 @@ import (
 	"postferry/tenant"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/sync/semaphore"
 )
 
 // connectTimeout bounds a question to a tenant: an answer of ours may take two minutes.
@@ -61,7 +62,8 @@ type Tenants struct {
 	store      tenantStore
 	ferry      domainFerry
 	rosters    *rosters
-	connecting *access.Places // of tenants being tried and listed
+	connecting *access.Places      // of tenants being tried and listed
+	signing    *semaphore.Weighted // held by whoever keeps or forgets how to sign in, until that is known
 	audit      *access.Audit
 	log        zerolog.Logger
 }
@@ -126,15 +128,42 @@ func (a *Tenants) PutSignIn(ctx context.Context, who access.Actor, domain string
 			return err
 		}
 	}
-	if err := a.store.PutSignIn(ctx, s); err != nil {
-		return err
-	}
-	a.directory.PutSignIn(d.Name, string(side), &config.SignIn{Method: in.Method, Domain: d.Name, Side: string(side), Login: s.Login, Separator: s.Separator,
-		Tenant: s.Tenant, ClientID: s.ClientID, Issuer: s.Issuer, Scope: s.Scope, Secret: s.Secret})
-	if err := a.unlearnEnded(context.WithoutCancel(ctx), d.Name, side); err != nil {
+	if err := a.keepSignIn(ctx, s); err != nil {
 		return err
 	}
 	return a.signInChanged(ctx, who, d.Name, "put_sign_in"+suffixOf(side), string(s.Method))
+}
+
+// keepSignIn keeps how Postferry signs in at a server, and makes it known.
+func (a *Tenants) keepSignIn(ctx context.Context, s store.SignIn) error {
+	if err := a.signing.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer a.signing.Release(1)
+	if err := a.store.PutSignIn(ctx, s); err != nil {
+		return err
+	}
+	a.directory.PutSignIn(s.Domain, string(s.Side), SignInOf(s))
+	return a.unlearnEnded(context.WithoutCancel(ctx), s.Domain, s.Side)
+}
+
+// SignInOf is a stored way to sign in as the configuration knows it.
+func SignInOf(s store.SignIn) *config.SignIn {
+	return &config.SignIn{Method: config.SignInMethod(s.Method), Domain: s.Domain, Side: string(s.Side), Login: s.Login,
+		Separator: s.Separator, Tenant: s.Tenant, ClientID: s.ClientID, Issuer: s.Issuer, Scope: s.Scope, Secret: s.Secret}
+}
+
+// forgetSignIn forgets how Postferry signs in at a server, if it was kept.
+func (a *Tenants) forgetSignIn(ctx context.Context, domain string, side store.Side) error {
+	if err := a.signing.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer a.signing.Release(1)
+	if err := a.store.DeleteSignIn(ctx, domain, side); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	a.directory.PutSignIn(domain, string(side), nil)
+	return nil
 }
 
 // unlearnEnded makes it unknown how Postferry signs in at a server if the store doesn't have it: it may have ended between being kept
@@ -258,10 +287,9 @@ func (a *Tenants) ForgetSignIn(ctx context.Context, who access.Actor, domain str
 	if err != nil {
 		return nil, err
 	}
-	if err := a.store.DeleteSignIn(ctx, d.Name, side); err != nil && !errors.Is(err, store.ErrNotFound) {
+	if err := a.forgetSignIn(ctx, d.Name, side); err != nil {
 		return nil, err
 	}
-	a.directory.PutSignIn(d.Name, string(side), nil)
 	return gone, a.signInChanged(ctx, who, d.Name, "forget_sign_in"+suffixOf(side), "")
 }
 

@@ -147,7 +147,7 @@ func (s *shared) makeAccounts(a *Service) {
 	a.Folders = &Folders{s.scopes, a.Accounts, s.chooser, s.Store, s.Ferry, s.boards, s.audit}
 	a.Lists = &Lists{s.scopes, a.Accounts, s.memory.lists}
 	a.Tenants = &Tenants{scopes: s.scopes, directory: s.Config.Directory, accounts: a.Accounts, consents: a.Consents, store: s.Store, ferry: s.Ferry,
-		rosters: newRosters(), connecting: access.NewPlaces(1, 2, maxConnecting), audit: s.audit, log: s.Log}
+		rosters: newRosters(), connecting: access.NewPlaces(1, 2, maxConnecting), signing: semaphore.NewWeighted(1), audit: s.audit, log: s.Log}
 }
 
 // finishing makes what leads moves to their end.

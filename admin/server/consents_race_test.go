@@ -2,9 +2,11 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 	"testing"
+	"time"
 
 	"postferry/admin"
 	"postferry/admin/access"
@@ -135,11 +137,59 @@ type putting struct {
 
 func (s *putting) PutSignIn(ctx context.Context, in store.SignIn) error {
 	err := s.Store.PutSignIn(ctx, in)
-	s.kept()
+	if s.kept != nil {
+		s.kept()
+	}
 	return err
 }
 
-// TestEndedWhileItIsPut: how to sign in is being put when it ends in that instant, in whatever way. It is known afterwards if it is
+// TestPutByTwo: two say in the same instant how to sign in, or one that and the other that it is forgotten. What is known afterwards
+// is what is kept.
+func TestPutByTwo(t *testing.T) {
+	var st *putting
+	p := startPage(t, func(opt *Options) {
+		st = &putting{Store: opt.Store}
+		opt.Store = st
+	})
+	const domain = "c.example"
+	p.putDomain(domain, "imaps://old.example", "imaps://new.example")
+	put := func(login string) error {
+		return p.app.Tenants.PutSignIn(t.Context(), access.CommandLine(), domain, store.OldSide,
+			admin.SignInInput{Method: config.Master, Login: login, Secret: "of the boss", Separator: "*"})
+	}
+	forget := func() error {
+		_, err := p.app.Tenants.ForgetSignIn(t.Context(), access.CommandLine(), domain, store.OldSide)
+		return err
+	}
+	for name, other := range map[string]func() error{"put": func() error { return put("second") }, "forgotten": forget} {
+		ended := make(chan error, 1)
+		st.kept = func() {
+			st.kept = nil
+			go func() { ended <- other() }()
+			select { // it has to wait
+			case err := <-ended:
+				ended <- err
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+		if err := errors.Join(put("first"), <-ended); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		kept, err := p.store.SignIns(t.Context())
+		want, known := "", ""
+		if len(kept) > 0 {
+			want = kept[0].Login
+		}
+		if d, _ := p.directory.DomainNamed(domain); d.Old.SignIn != nil {
+			known = d.Old.SignIn.Login
+		}
+		if err != nil || known != want || st.kept != nil {
+			t.Errorf("%s: %q is known, %q is kept, %v", name, known, want, err)
+		}
+	}
+}
+
+// TestEndedWhileItIsPut: how to sign in is being put when it ends in that instant, in whatever way but for those that wait. It is known afterwards if it is
 // kept, and only then; also if the domain is set up again.
 func TestEndedWhileItIsPut(t *testing.T) {
 	var st *putting
@@ -150,7 +200,7 @@ func TestEndedWhileItIsPut(t *testing.T) {
 	c := p.admin("anna", "")
 	const domain = "c.example"
 	for name, end := range endings(p, c, domain) {
-		if name == "signed in otherwise" {
+		if name == "signed in otherwise" || name == "sign-in forgotten" { // TestPutByTwo
 			continue
 		}
 		p.putDomain(domain, "imaps://old.example", "imaps://new.example")

@@ -6,6 +6,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"postferry/admin"
 	"postferry/config"
 	"postferry/credential"
 	"postferry/store"
@@ -23,15 +24,7 @@ func learnSignIns(ctx context.Context, known *config.Directory, st store.Store) 
 		return fmt.Errorf("how to sign in: %w", err)
 	}
 	for _, s := range stored {
-		known.PutSignIn(s.Domain, string(s.Side), signInOf(s))
+		known.PutSignIn(s.Domain, string(s.Side), admin.SignInOf(s))
 	}
 	return nil
-}
-
-// signInOf is a stored way to sign in as the configuration knows it.
-func signInOf(s store.SignIn) *config.SignIn {
-	return &config.SignIn{
-		Method: config.SignInMethod(s.Method), Domain: s.Domain, Side: string(s.Side), Login: s.Login, Separator: s.Separator,
-		Tenant: s.Tenant, ClientID: s.ClientID, Issuer: s.Issuer, Scope: s.Scope, Secret: s.Secret,
-	}
 }
