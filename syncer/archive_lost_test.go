@@ -34,12 +34,48 @@ func TestArchivedThenLost(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				r := rigOf(t)
 				putBack := r.archivedThenPutBackTo()
-				r.pair.old.mu.Lock()
-				delete(r.pair.old.folders, "Work")
-				r.pair.old.mu.Unlock()
+				r.oldLoses("Work")
 				r.pass(0)
 				putBack()
 				r.goesToTheArchive()
+			})
+		})
+		t.Run(name+", several folders were deleted at the old server", func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, func(t *testing.T) {
+				r := rigOf(t)
+				r.silent = true
+				folders := []string{"Trips", "Work"}
+				for i, name := range folders {
+					r.arrives(1+i, name)
+				}
+				r.arrives(7)
+				r.start(false)
+				r.pass(3)
+				var putBack []func()
+				for i, name := range folders {
+					putBack = append(putBack, r.pair.new.keep(name))
+					r.arrives(3+i, name)
+				}
+				r.pass(2)
+				for i, name := range folders {
+					r.pair.old.remove(name, mail(3+i))
+				}
+				r.pass(0)
+				r.oldLoses(folders...)
+				r.pass(0)
+				for _, back := range putBack {
+					back()
+				}
+				asked := r.pair.new.count("STATUS")
+				r.pass(2)
+				if n := r.pair.new.count("STATUS") - asked; n != 2 { // the archive is asked for as well, once it is pulled
+					t.Errorf("folders are asked for %d times", n)
+				}
+				r.has("Trips", 1)
+				r.has("Work", 2)
+				r.has("Archive", 3, 4, 7)
+				r.pass(0)
 			})
 		})
 		t.Run(name+", its folder was deleted at the old server, and only its owner's own mail is lost", func(t *testing.T) {
@@ -56,9 +92,7 @@ func TestArchivedThenLost(t *testing.T) {
 				r.pair.new.deliver("Work", mail(30))
 				r.pair.old.setFlags("Work", mail(2), imap.FlagSeen)
 				r.pass(0)
-				r.pair.old.mu.Lock()
-				delete(r.pair.old.folders, "Work")
-				r.pair.old.mu.Unlock()
+				r.oldLoses("Work")
 				r.pass(0)
 				putBack()
 				if row := r.folderRow("Work"); row.Checkpoint.NewUIDNext != 3 {
@@ -142,6 +176,15 @@ func (r *allMailRig) archivedThenPutBackTo() (putBack func()) {
 	r.pair.old.remove("Work", mail(5))
 	r.pass(0)
 	return putBack
+}
+
+// oldLoses deletes folders at the old server.
+func (r *allMailRig) oldLoses(names ...string) {
+	r.pair.old.mu.Lock()
+	defer r.pair.old.mu.Unlock()
+	for _, name := range names {
+		delete(r.pair.old.folders, name)
+	}
 }
 
 // goesToTheArchive runs a pass after which the message is in the archive instead, and another one that has nothing to do.

@@ -16,8 +16,38 @@ import (
 // server has no more: those are not opened, so that nothing else shows it. All mail has their messages still, perhaps, and is
 // looked through again then.
 func (k *treeLook) lostCopies(ctx context.Context, newS session.Target, rows []store.Folder) (lost bool, err error) {
+	suspects, err := k.mayHaveLost(ctx, rows)
+	if err != nil || len(suspects) == 0 {
+		return false, err
+	}
+	// Of several nodes that are one server one may lag behind.
+	if err := pause.For(ctx, k.of.Quiet); err != nil {
+		return false, err
+	}
+	names := make([]string, len(suspects))
+	for i, row := range suspects {
+		names[i] = row.New
+	}
+	now, err := newS.Status(ctx, names)
+	if err != nil {
+		return false, err
+	}
+	for _, row := range suspects {
+		if !wentBack(row.Checkpoint, now[row.New]) {
+			continue
+		}
+		forgotten, err := k.forgetFrom(ctx, row, now[row.New])
+		if lost = lost || forgotten; err != nil {
+			return lost, err
+		}
+	}
+	return lost, nil
+}
+
+// mayHaveLost are the folders that the old server has no more, and of which the new one has lost copies, as it seems.
+func (k *treeLook) mayHaveLost(ctx context.Context, rows []store.Folder) (suspects []*store.Folder, err error) {
 	if !slices.ContainsFunc(rows, func(f store.Folder) bool { return leftout.ToArchive(&f) }) {
-		return false, nil
+		return nil, nil
 	}
 	for i := range rows {
 		row := &rows[i]
@@ -31,28 +61,13 @@ func (k *treeLook) lostCopies(ctx context.Context, newS session.Target, rows []s
 		// What is gone may be its owner's own mail: then there is nothing to wait for, at this look or any later one.
 		lines, err := k.linesFrom(ctx, row, st)
 		if err != nil {
-			return lost, err
+			return nil, err
 		}
-		if len(lines) == 0 {
-			continue
-		}
-		// Of several nodes that are one server one may lag behind.
-		if err := pause.For(ctx, k.of.Quiet); err != nil {
-			return lost, err
-		}
-		again, err := newS.Status(ctx, []string{row.New})
-		if err != nil {
-			return lost, err
-		}
-		if st = again[row.New]; !wentBack(row.Checkpoint, st) {
-			continue
-		}
-		forgotten, err := k.forgetFrom(ctx, row, st)
-		if lost = lost || forgotten; err != nil {
-			return lost, err
+		if len(lines) > 0 {
+			suspects = append(suspects, row)
 		}
 	}
-	return lost, nil
+	return suspects, nil
 }
 
 // wentBack tells whether UIDs have been taken back since the checkpoint.

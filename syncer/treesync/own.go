@@ -92,9 +92,8 @@ func (k *treeLook) otherNewInbox(inbox *store.Folder, st upstream.Status) bool {
 // someWentBack tells whether a folder of the new server is not as it was, but as it had been before.
 func (k *treeLook) someWentBack() bool {
 	return slices.ContainsFunc(k.known, func(row store.Folder) bool {
-		cp := row.Checkpoint
 		st, told := k.newStatus(row.New)
-		return told && row.State == store.FolderPresent && cp.NewUIDValidity != 0 && st.UIDValidity == cp.NewUIDValidity && st.UIDNext != 0 && st.UIDNext < cp.NewUIDNext
+		return told && row.State == store.FolderPresent && wentBack(row.Checkpoint, st)
 	})
 }
 
