@@ -28,33 +28,22 @@ func (s proofs) take(m upstream.Message, header []byte) error {
 // changed, most often in one round trip.
 func (s *FlagSync) selectToChange(ctx context.Context, changed []flagged) (*upstream.Selected, proofs, error) {
 	shown := proofs{}
-	asked := s.toProve(changed, s.folder.Target.UIDValidity, shown)
-	sel, err := s.folder.New.SelectAndHeaders(ctx, s.folder.Row.New, asked, shown.take)
+	sel, err := s.folder.New.SelectAndHeaders(ctx, s.folder.Row.New, s.toProve(changed, s.folder.Target.UIDValidity, shown), shown.take)
 	if err != nil {
 		return nil, nil, s.folder.Gone(err, ErrNewGone)
 	}
 	if sel.UIDValidity != s.folder.Target.UIDValidity || Fleeting(sel) {
 		clear(shown) // those were others
-		s.Proved, asked = nil, nil
+		s.Proved = nil
 	}
 	if err := s.copies.locate(ctx, sel, changed); err != nil {
 		return nil, nil, err
 	}
-	if rest := without(s.toProve(changed, sel.UIDValidity, shown), asked); len(rest) > 0 {
-		err = s.folder.New.Headers(ctx, rest, shown.take)
+	// What is not shown counts as removed, and its change as done: so it is asked for once more.
+	if rest := s.toProve(changed, sel.UIDValidity, shown); len(rest) > 0 {
+		err = headersOf(ctx, s.folder.New, rest, shown.take)
 	}
 	return sel, shown, err
-}
-
-// without are the UIDs of a set that are not in another.
-func without(set, other imap.UIDSet) (rest imap.UIDSet) {
-	uids, _ := set.Nums()
-	for _, uid := range uids {
-		if !other.Contains(uid) {
-			rest.AddNum(uid)
-		}
-	}
-	return rest
 }
 
 // toProve are the messages of changes that have not been looked at.
