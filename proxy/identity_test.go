@@ -55,7 +55,7 @@ func TestDovecotSeesTheClient(t *testing.T) {
 	c.hears("* OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID STARTTLS AUTH=PLAIN] Postferry ready\n* ID NIL\na OK Done\nb OK [CAPABILITY ")
 	number, _ := logged(t, p.log.String(), "logged in")["session"].(string)
 	want := regexp.MustCompile(`Login: user=<` + bert + `>.*rip=127\.0\.0\.5.*session=<` + number + `>`)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for {
 		log, err := os.ReadFile(d.Dir + "/dovecot.log")
