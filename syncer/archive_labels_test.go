@@ -31,11 +31,9 @@ func (s gmailSession) Labels(_ context.Context, set imap.UIDSet, fn func(upstrea
 		if string(m.body) == s.untold {
 			return nil
 		}
-		id := fnv.New64a()
-		_, _ = id.Write(m.body)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		l := upstream.Labelled{UID: m.uid, ID: id.Sum64()}
+		l := upstream.Labelled{UID: m.uid, ID: gmailID(m.body)}
 		for name, f := range s.folders {
 			if f != s.box && slices.ContainsFunc(f.messages, func(other *fakeMessage) bool { return string(other.body) == string(m.body) }) {
 				l.Labels = append(l.Labels, labelOf(name, f))
@@ -50,6 +48,13 @@ func (s gmailSession) Labels(_ context.Context, set imap.UIDSet, fn func(upstrea
 		}
 	}
 	return err
+}
+
+// gmailID is the id that a message has in all its folders.
+func gmailID(body []byte) uint64 {
+	id := fnv.New64a()
+	_, _ = id.Write(body)
+	return id.Sum64()
 }
 
 // labelOf is what Gmail calls a folder.

@@ -2,8 +2,10 @@ package syncer
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -288,21 +290,77 @@ func TestLabelledIDsThatLie(t *testing.T) {
 }
 
 // TestLabelledOneAfterTheOther: however long a folder takes, no other one is pulled beside it, where both would download what
-// they have in common.
+// they have in common. Where nothing can be copied from folder to folder, they are pulled at the same time.
 func TestLabelledOneAfterTheOther(t *testing.T) {
-	t.Parallel()
-	r := labelledRig(t)
-	r.cfg.Sync.OldConnections, r.cfg.Sync.NewConnections = 6, 6
-	r.pair.old.slow(func(op string) time.Duration {
-		if op == "BODIES" {
-			return widenAfter * 3 / 2
-		}
-		return 0
-	})
-	r.start(false)
-	r.pass(11)
-	if n := r.pair.old.count("BODY"); n != 6 {
-		t.Errorf("%d bodies were downloaded, want 6", n)
+	for name, tt := range map[string]struct {
+		uidplus bool
+		bodies  int
+	}{"copied": {true, 6}, "no UIDPLUS": {false, 11}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, func(t *testing.T) {
+				r := labelledRig(t)
+				r.pair.new.uidplus = tt.uidplus
+				r.cfg.Sync.OldConnections, r.cfg.Sync.NewConnections = 6, 6
+				var begun, together atomic.Int64
+				r.pair.old.slow(func(op string) time.Duration {
+					if op != "BODIES" {
+						return 0
+					}
+					if begun.Add(1) > int64(r.pair.old.count(op))+1 {
+						together.Add(1)
+					}
+					return widenAfter * 3 / 2
+				})
+				r.start(false)
+				r.pass(11)
+				if n := r.pair.old.count("BODY"); n != tt.bodies || together.Load() > 0 == tt.uidplus {
+					t.Errorf("%d bodies were downloaded, want %d; %d times while others were", n, tt.bodies, together.Load())
+				}
+				r.hasLabelled(labelledEverywhere)
+			})
+		})
 	}
-	r.hasLabelled(labelledEverywhere)
+}
+
+// TestLabelledForgotten: what is remembered of messages goes with the end of a pass that is not to go on at once, complete or
+// not: people stay connected for days, and there may be many.
+func TestLabelledForgotten(t *testing.T) {
+	for name, tt := range map[string]struct {
+		options passOptions
+		change  func(r *allMailRig)
+	}{
+		"complete":   {},
+		"INBOX only": {options: passOptions{inboxOnly: true}},
+		"with a problem": {change: func(r *allMailRig) {
+			r.pair.new.refuse = func([]byte) error {
+				return &link.Error{Server: "fake", Op: "APPEND", Class: link.Fix, Code: imap.ResponseCodeOverQuota, Text: "full", Err: errors.New("NO")}
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, func(t *testing.T) {
+				r := labelledRig(t)
+				if tt.change != nil {
+					tt.change(r)
+				}
+				r.start(false)
+				a, leave, err := r.engine.registry.acquire(t.Context(), r.account.ID)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer leave()
+				if _, err := r.engine.scheduler.passOver(t.Context(), r.account.ID, tt.options); err != nil {
+					t.Fatal(err)
+				}
+				if r.pair.old.count("LABELS") == 0 {
+					t.Error("nothing was asked for")
+				}
+				if place, known := a.labelled.Of(gmailID([]byte(mail(1)))); known {
+					t.Errorf("it is remembered at %+v", place)
+				}
+			})
+		})
+	}
 }

@@ -63,9 +63,6 @@ func (ps *passes) endWith(problem *store.Problem) {
 		Bytes: p.stats.Bytes, Quarantined: p.stats.Quarantined,
 		Complete: problem == nil && !p.yielded && !p.options.inboxOnly,
 	}
-	if record.Complete {
-		ps.labelled.Clear() // what comes later is little
-	}
 	if problem != nil {
 		ps.problems.failures = ps.attempts()
 	} else if record.Complete {
@@ -122,6 +119,9 @@ func (ps *passes) reply(record store.Pass, problem *store.Problem) {
 	}
 	if p.endAhead != nil {
 		p.endAhead()
+	}
+	if !p.yielded || p.halted {
+		ps.labelled.Clear() // what comes later is little, or a while off; what is worth it is looked at again then
 	}
 	for _, w := range p.waiting {
 		w <- passResult{pass: record, problem: problem, yielded: p.yielded, halted: p.halted}

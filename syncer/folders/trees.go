@@ -73,7 +73,7 @@ type Trees struct {
 	Newer   map[string]upstream.Status // of the new folders, as far as the look brought it along
 	suspect map[store.FolderID]bool    // folders of which the look has found messages to be others than they were
 	Empty   map[string]bool            // new folders that were seen empty then
-	Labels  map[string]string          // raw names of the old folders by their labels; nil if its messages have none
+	Labels  map[string]string          // raw names of the old folders by their labels; nil if its messages have none, or nothing comes of them
 	views   map[string]bool            // folders left alone that show mail of others, by raw old name
 	Left    map[string]error           // raw names on the new server of folders that could not be made for now, and why
 	Listed  foldertree.ListingTrouble  // what is wrong with how the old server lists its folders

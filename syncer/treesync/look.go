@@ -26,7 +26,7 @@ type Result struct {
 	Newer  map[string]upstream.Status
 	Empty  map[string]bool
 	Views  map[string]bool
-	Labels map[string]string // raw names of the old folders by their labels; nil if its messages have none
+	Labels map[string]string // raw names of the old folders by their labels; nil if its messages have none, or nothing comes of them
 	Delim  byte
 	Room   *store.Problem // the account's mail can't fit
 	Seen   LastLook
@@ -144,7 +144,7 @@ func (k *treeLook) run(ctx context.Context, r *Result) (err error) {
 		return err
 	}
 	r.Views = leftout.Views(k.old, latest)
-	if l.Old.There && l.Old.Session.HasLabels() {
+	if l.Old.There && l.Old.Session.HasLabels() && newS.UIDPlus() { // else nothing is copied from folder to folder
 		r.Labels = leftout.LabelledFolders(k.old)
 	}
 	r.Rows = leftout.WithLeftOut(latest, r.Rows, r.Status, r.Views)
