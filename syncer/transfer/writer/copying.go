@@ -14,7 +14,6 @@ import (
 	"postferry/syncer/recovery"
 	"postferry/syncer/transfer/job"
 	"postferry/upstream"
-	"postferry/upstream/link"
 )
 
 // A message that the new server has in another folder already is copied there (RFC 9051 section 6.4.7) instead of being
@@ -79,7 +78,7 @@ func (c *copier) copyFrom(ctx context.Context, from job.CopyFrom) (left []job.Co
 	}
 	copied, told, err := c.job.New.CopyUIDs(ctx, cmd.set, c.job.Row.New)
 	switch {
-	case answered(err) && !uncertain(err):
+	case recovery.Refusal(err) && !uncertain(err):
 		return append(left, cmd.messages...), c.copyRefused(ctx, cmd, err)
 	case err != nil:
 		c.trouble.GiveUp()
@@ -95,7 +94,7 @@ func (c *copier) copyFrom(ctx context.Context, from job.CopyFrom) (left []job.Co
 
 // uncertainCopies is what a pull ends with where a server failed inside.
 func uncertainCopies(err error) error {
-	if answered(err) {
+	if recovery.Refusal(err) {
 		return fmt.Errorf("%w: %w", ErrUncertain, err)
 	}
 	return err
@@ -148,14 +147,11 @@ func (c *copier) lookAtCopies(ctx context.Context, from job.CopyFrom) (map[imap.
 
 // unlessAnswered is nil for a refusal: then the messages are brought instead.
 func unlessAnswered(err error) error {
-	if answered(err) {
+	if recovery.Refusal(err) {
 		return nil
 	}
 	return err
 }
-
-// answered tells whether the server has said no, so that the session can be used on.
-func answered(err error) bool { return link.Answered(err) || link.ClassOf(err) == link.Refused }
 
 // isCopy tells whether what was found is the copy that is to be copied, as it is to be: its date stays, and what is marked as
 // deleted may be gone before that is taken back.
@@ -248,7 +244,7 @@ func (c *copier) lookAtNewOnes(ctx context.Context, at map[imap.UID]imap.UID) (m
 		return nil, err
 	}
 	list, err := call.Wait(ctx)
-	if err != nil && !answered(err) {
+	if err != nil && !recovery.Refusal(err) {
 		return nil, err
 	}
 	for _, m := range list {
