@@ -21,10 +21,12 @@ func TestLeftOutOfOneAnswer(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, %s server", name, side), func(t *testing.T) {
 				t.Parallel()
 				inBubble(t, func(t *testing.T) {
-					for nth := 1; leftOut(t, of, accident, nth, 1); nth++ {
+					nth := 1
+					for ; leftOut(t, of, accident, nth, 1); nth++ {
 						leftOut(t, of, accident, nth, 3)
 						leftOut(t, of, accident, nth, 5)
 					}
+					atLeast(t, 2, nth-1)
 				})
 			})
 			if !strings.HasPrefix(name, "ledger put back") {
@@ -34,9 +36,11 @@ func TestLeftOutOfOneAnswer(t *testing.T) {
 				t.Parallel()
 				inBubble(t, func(t *testing.T) {
 					fleeting := func(r *rig) { r.pair.new.fleeting = true; r.sync(); accident(r) }
-					for nth := 1; leftOut(t, of, fleeting, nth, 1); nth++ {
+					nth := 1
+					for ; leftOut(t, of, fleeting, nth, 1); nth++ {
 						leftOut(t, of, fleeting, nth, 3)
 					}
+					atLeast(t, 2, nth-1)
 				})
 			})
 		}
@@ -166,6 +170,14 @@ func leftOut(t *testing.T, of func(*rig) *fakeServer, accident func(*rig), nth, 
 	return at != ""
 }
 
+// atLeast fails where a fault has struck less often than that: then it is not at the steps where it should be.
+func atLeast(t *testing.T, want, struck int) {
+	t.Helper()
+	if struck < want {
+		t.Errorf("it struck %d times, want %d at least", struck, want)
+	}
+}
+
 // TestTroubleAfterAccident: the connection is lost, or the server refuses something, at any step of the pass after something has befallen the mailbox. Nothing is
 // copied twice, and nothing is lost.
 func TestTroubleAfterAccident(t *testing.T) {
@@ -183,7 +195,9 @@ func TestTroubleAfterAccident(t *testing.T) {
 				t.Run(fmt.Sprintf("%s, %s server, %s", name, side, kind), func(t *testing.T) {
 					t.Parallel()
 					inBubble(t, func(t *testing.T) {
-						for nth, more := 1, true; more; nth++ {
+						nth := 0
+						for more := true; more; {
+							nth++
 							left := nth
 							more = passAfter(t, of, accident, nth%2 == 0, func(step string) error {
 								if left--; left != 0 {
@@ -192,6 +206,7 @@ func TestTroubleAfterAccident(t *testing.T) {
 								return trouble(step)
 							}) != ""
 						}
+						atLeast(t, 10, nth-1)
 					})
 				})
 			}

@@ -14,19 +14,26 @@ func TestLeftOutOfAllMailThenKilled(t *testing.T) {
 		for commits := 1; commits <= 5; commits++ {
 			t.Run(fmt.Sprintf("%s, %d", name, commits), func(t *testing.T) {
 				t.Parallel()
-				for nth, more := 1, true; more; nth++ {
+				nth, killed := 0, 0
+				for more := true; more; {
+					nth++
 					for _, item := range []int{1, 2, 3} {
-						more = leftOutThenKilled(rigOf(t), nth, item, commits)
+						var dead bool
+						if more, dead = leftOutThenKilled(rigOf(t), nth, item, commits); dead {
+							killed++
+						}
 					}
 				}
+				atLeast(t, 3, nth-1)
+				atLeast(t, 3, killed)
 			})
 		}
 	}
 }
 
 // leftOutThenKilled has the nth answer of a first pass that tells of messages lack an item, and the pass killed so many commits later. It tells
-// whether there was that many.
-func leftOutThenKilled(r *allMailRig, nth, item, commits int) bool {
+// whether there were that many of both.
+func leftOutThenKilled(r *allMailRig, nth, item, commits int) (answers, killed bool) {
 	r.t.Helper()
 	r.silent = true
 	r.arrives(1, "INBOX")
@@ -78,7 +85,7 @@ func leftOutThenKilled(r *allMailRig, nth, item, commits int) bool {
 	if r.t.Failed() {
 		r.t.Fatalf("answer %d lacked item %d, killed: %v", nth, item, dead.Load())
 	}
-	return struck.Load()
+	return struck.Load(), dead.Load()
 }
 
 // TestLeftOutOfALongListing: an answer lacks a message of many that have come to all mail since the last pass.

@@ -34,6 +34,9 @@ func TestListedAgainAndThere(t *testing.T) {
 				r.stop()
 				r.failAll(disk, noFault)
 				r.start(false)
+				if !f.crashed() {
+					t.Error("nothing was killed")
+				}
 			}
 			r.copies(0)
 			r.copies(0)

@@ -66,8 +66,9 @@ func TestAgreedAtTheEnd(t *testing.T) {
 	if kept, at := st.Consents(t.Context(), "people.example"); at != nil || len(kept) > 0 || err == nil || !strings.Contains(err.Error(), "nothing was kept") {
 		t.Errorf("forgotten: %v; %d agreements are kept, %v", err, len(kept), at)
 	}
-	if err := agree(func(stop func()) { stop() }); err != nil {
-		t.Errorf("the command ends: %v", err)
+	ended := false
+	if err := agree(func(stop func()) { ended = true; stop() }); err != nil || !ended {
+		t.Errorf("the command ends: %v, %v", ended, err)
 	}
 	all, err := st.Accounts(t.Context())
 	if err != nil || len(all) != 1 || all[0].Problem != nil {
