@@ -18,6 +18,8 @@
 #                times, the provider is away for a minute and its clock is 10 minutes behind (6 minutes)
 # make relay     the relay beside nginx, HAProxy, Dovecot and a bare one: memory of idle clients, logins, mail
 #                that passes, round trips; and a daemon stopped under many clients
+# make secrets   runs the tests of all packages and looks for every secret that they use in all that comes of it:
+#                what they print, logs, traces, and each file that they write (10 minutes)
 # make fuzz      every fuzz test for FUZZTIME; make test does those of what a hostile
 #                server's answers may cost for a minute
 # make corpus    fuzz, and keep some of what was found: look at it before you commit it
@@ -39,7 +41,7 @@ SIGNING := ./credential ./tenant ./directory ./internal/demo/clouds ./upstream/l
 BENCH ?= .
 SCALE_ACCOUNTS ?= 10000
 
-.PHONY: test deps lint build round bench speed scale thousand figures arc pictures select tokens relay fuzz corpus model torture
+.PHONY: test deps lint build round bench speed scale thousand figures arc pictures select tokens relay secrets fuzz corpus model torture
 
 # The race detector needs cgo. The packages that take longest begin: none of them is left
 # running alone at the end. Their tests wait for servers, timers and delay lines as much as they
@@ -115,6 +117,10 @@ relay: deps
 	go test ./cmd/postferry -run '^(TestIdleClients|TestTermUnderClients)$$' -v -count=1
 	go test -run '^$$' -bench '^BenchmarkRelays$$' -benchtime 1x -timeout 60m ./internal/lab/bench
 	go test ./proxy -run '^$$' -bench 'Relay|IdleConnection|Upload'
+
+secrets: export USED = 1
+secrets: deps
+	scripts/secrets.sh -vet=off -timeout=30m ./...
 
 fuzz:
 	scripts/fuzz.sh $(FUZZTIME)
