@@ -36,7 +36,7 @@ func BenchmarkListMessages(b *testing.B) {
 // batch is on its way.
 func BenchmarkCopy(b *testing.B) {
 	const batch = 100
-	users := []lab.User{{Login: "ann", Password: "secret"}}
+	users := []lab.User{{Login: "ann", Password: "hush-0f-ann"}}
 	old := lab.StartDovecot(b, lab.DovecotOptions{Users: users})
 	fresh := lab.StartDovecot(b, lab.DovecotOptions{Format: "sdbox", Users: users})
 	old.FillMaildir("ann", "INBOX", lab.Generate(1, 1000, 8<<10))

@@ -49,11 +49,11 @@ var oddPassword = "p\xe4ß \"q\" \\ %§ {5}"
 func startDovecot(t *testing.T) *lab.Dovecot {
 	return lab.StartDovecot(t, lab.DovecotOptions{
 		Format: "sdbox", Separator: "/",
-		Users: []lab.User{{Login: "ann", Password: "secret"}, {Login: "bob", Password: oddPassword}},
+		Users: []lab.User{{Login: "ann", Password: "hush-0f-ann"}, {Login: "bob", Password: oddPassword}},
 	})
 }
 
-var ann = store.Credentials{Login: "ann", Password: "secret"}
+var ann = store.Credentials{Login: "ann", Password: "hush-0f-ann"}
 
 func TestDovecotSecurity(t *testing.T) {
 	d := startDovecot(t)

@@ -314,7 +314,7 @@ func (l *countedLog) Write(p []byte) (int, error) {
 // TestPOP3Floods is TestFloods for POP3.
 func TestPOP3Floods(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(20))
-	const start = "S: +OK hello\nC: CAPA\nS: -ERR\nC: USER ann\nS: +OK\nC: PASS secret\nS: +OK\nC: STAT\n"
+	const start = "S: +OK hello\nC: CAPA\nS: -ERR\nC: USER ann\nS: +OK\nC: PASS hush-0f-ann\nS: +OK\nC: STAT\n"
 	for _, tt := range []struct {
 		name, talk string
 		line       func(n int) string

@@ -31,7 +31,7 @@ func silentAppend(t *testing.T, goOn <-chan struct{}, ends bool) (config.Server,
 		}
 		defer nc.Close()
 		io.WriteString(nc, "* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] hello\r\n")
-		io.ReadFull(nc, make([]byte, len("P1 AUTHENTICATE PLAIN AGFubgBzZWNyZXQ=\r\n")))
+		io.ReadFull(nc, make([]byte, len("P1 AUTHENTICATE PLAIN AGFubgBodXNoLTBmLWFubg==\r\n")))
 		io.WriteString(nc, "P1 OK [CAPABILITY IMAP4rev1 LITERAL- MULTIAPPEND UIDPLUS] in\r\n")
 		buf := make([]byte, 1024)
 		n, _ := nc.Read(buf)
@@ -58,7 +58,7 @@ func hungSession(t *testing.T, server config.Server) *Session {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Login(t.Context(), store.Credentials{Login: "ann", Password: "secret"}); err != nil {
+	if err := s.Login(t.Context(), store.Credentials{Login: "ann", Password: "hush-0f-ann"}); err != nil {
 		t.Fatal(err)
 	}
 	call, err := s.Appender.SendAppend(t.Context(), "INBOX", []Append{{Size: 5, Body: bytes.NewReader([]byte("a: b\n")), Flags: []imap.Flag{imap.FlagSeen}}})
@@ -137,7 +137,7 @@ func TestHungInCopy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Login(t.Context(), store.Credentials{Login: "ann", Password: "secret"}); err != nil {
+	if err := s.Login(t.Context(), store.Credentials{Login: "ann", Password: "hush-0f-ann"}); err != nil {
 		t.Fatal(err)
 	}
 	if _, told, err := s.Changer.CopyUIDs(t.Context(), imap.UIDSetNum(1), "Work"); link.ClassOf(err) != link.Lost || told || !s.Hung() {

@@ -28,7 +28,7 @@ func TestLabels(t *testing.T) {
 	for range items {
 		server.Deliver("INBOX", "Subject: x\r\n\r\ntext\r\n", "01-Jan-2020 00:00:00 +0000")
 	}
-	s := dialDovecot(t, server.Server(), store.Credentials{Login: "ann", Password: "secret"})
+	s := dialDovecot(t, server.Server(), store.Credentials{Login: "ann", Password: "hush-0f-ann"})
 	if !s.Fetcher.HasLabels() {
 		t.Fatal("it has none")
 	}

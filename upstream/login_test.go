@@ -16,7 +16,7 @@ import (
 )
 
 func TestLogin(t *testing.T) {
-	const plain = "AGFubgBzZWNyZXQ=" // \0ann\0secret
+	const plain = "AGFubgBodXNoLTBmLWFubg==" // \0ann\0hush-0f-ann
 	tests := []struct {
 		name, Script, want, summary, log string
 		password                         store.Secret
@@ -48,12 +48,12 @@ C: P1 AUTHENTICATE PLAIN ` + plain + `
 S: + what else?
 C: *
 S: P1 BAD cancelled
-C: P2 LOGIN "ann" "secret"
+C: P2 LOGIN "ann" "hush-0f-ann"
 S: P2 OK [CAPABILITY IMAP4rev1] in
 `, want: "ok"},
 		{name: "LOGIN, quoted", Script: `
 S: * OK [CAPABILITY IMAP4rev1] hello
-C: P1 LOGIN "ann" "secret"
+C: P1 LOGIN "ann" "hush-0f-ann"
 S: P1 OK [CAPABILITY IMAP4rev1] in
 `, want: "ok"},
 		{name: "LOGIN, on somebody's behalf", id: []wire.Field{{Name: "name", Value: "T\"b"}, {Name: "x-originating-ip", Value: "192.0.2.1"}}, Script: `
@@ -61,19 +61,19 @@ S: * OK [CAPABILITY IMAP4rev1 ID] hello
 C: P1 ID ("name" "T\"b" "x-originating-ip" "192.0.2.1")
 S: * ID ("name" "Dovecot")
 S: P1 OK
-C: P2 LOGIN "ann" "secret"
+C: P2 LOGIN "ann" "hush-0f-ann"
 S: P2 OK [CAPABILITY IMAP4rev1 ID] in
 `, want: "ok"},
 		{name: "LOGIN, on somebody's behalf, refused", id: []wire.Field{{Name: "name", Value: "x"}}, Script: `
 S: * OK [CAPABILITY IMAP4rev1 ID] hello
 C: P1 ID ("name" "x")
 S: P1 BAD no
-C: P2 LOGIN "ann" "secret"
+C: P2 LOGIN "ann" "hush-0f-ann"
 S: P2 OK [CAPABILITY IMAP4rev1] in
 `, want: "ok"},
 		{name: "LOGIN, on somebody's behalf, where that can't be told", id: []wire.Field{{Name: "name", Value: "x"}}, Script: `
 S: * OK [CAPABILITY IMAP4rev1] hello
-C: P1 LOGIN "ann" "secret"
+C: P1 LOGIN "ann" "hush-0f-ann"
 S: P1 OK [CAPABILITY IMAP4rev1] in
 `, want: "ok"},
 		{name: "LOGIN, literal", password: "pä{3}", Script: `
@@ -94,18 +94,18 @@ S: P1 OK [CAPABILITY IMAP4rev1] in
 S: * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] hello
 C: P1 AUTHENTICATE PLAIN ` + plain + `
 S: P1 NO Unsupported authentication mechanism
-C: P2 LOGIN "ann" "secret"
+C: P2 LOGIN "ann" "hush-0f-ann"
 S: P2 OK [CAPABILITY IMAP4rev1] in
 `, want: "ok"},
 		{name: "referral", Script: `
 S: * OK [CAPABILITY IMAP4rev1] hello
-C: P1 LOGIN "ann" "secret"
+C: P1 LOGIN "ann" "hush-0f-ann"
 S: P1 NO [REFERRAL IMAP://ann;AUTH=*@SERVER2.example:1143/] Specified user is invalid on this server. Try SERVER2.
 `, want: `fix 0s: server: login: the server says [REFERRAL] "Specified user is invalid on this server. Try SERVER2.": NO`,
 			summary: "127.0.0.1 says that this account is kept on another server, server2.example:1143. Put that one into the configuration, or have the account moved back."},
 		{name: "referral that need not be followed", Script: `
 S: * OK [CAPABILITY IMAP4rev1] hello
-C: P1 LOGIN "ann" "secret"
+C: P1 LOGIN "ann" "hush-0f-ann"
 S: P1 OK [REFERRAL IMAP://ann@SERVER2/] better use SERVER2
 C: P2 CAPABILITY
 S: * CAPABILITY IMAP4rev1
@@ -113,13 +113,13 @@ S: P2 OK
 `, want: "ok", log: "another one is the account's home"},
 		{name: "too many connections", Script: `
 S: * OK [CAPABILITY IMAP4rev1] hello
-C: P1 LOGIN "ann" "secret"
+C: P1 LOGIN "ann" "hush-0f-ann"
 S: P1 NO [ALERT] Too many simultaneous connections. (Failure)
 `, want: `later 0s: server: login: the server says [ALERT] "Too many simultaneous connections. (Failure)": NO`,
 			summary: `127.0.0.1 allows no more connections at the moment (it says "Too many simultaneous connections. (Failure)"). It is tried again by itself; if it stays so, other programs use up what it allows.`},
 		{name: "unsafe", Script: `
 S: * OK [CAPABILITY IMAP4rev1] hello
-C: P1 LOGIN "ann" "secret"
+C: P1 LOGIN "ann" "hush-0f-ann"
 S: P1 NO LOGIN Unsafe Login. Please contact kefu@188.com for help
 `, want: `fix 0s: server: login: the server says "LOGIN Unsafe Login. Please contact kefu@188.com for help": NO`,
 			summary: `127.0.0.1 lets only programs in that it knows (it says "LOGIN Unsafe Login. Please contact kefu@188.com for help"). Allow IMAP for others in the account's settings there, then run it again, or import it again.`},
@@ -130,30 +130,30 @@ S: P1 NO no literals
 `, want: `fix 0s: server: login: the server says "no literals": NO`},
 		{name: "wrong password", Script: `
 S: * OK [CAPABILITY IMAP4rev1] hello
-C: P1 LOGIN "ann" "secret"
+C: P1 LOGIN "ann" "hush-0f-ann"
 S: P1 NO [AUTHENTICATIONFAILED] Authentication failed.
 `, want: `fix 0s: server: login: the server says [AUTHENTICATIONFAILED] "Authentication failed.": NO`,
 			summary: "127.0.0.1 refused the password of this account (it says \"Authentication failed.\"). Correct it on the import page, or in the list and import that again."},
 		{name: "no code", Script: `
 S: * OK [CAPABILITY IMAP4rev1] hello
-C: P1 LOGIN "ann" "secret"
+C: P1 LOGIN "ann" "hush-0f-ann"
 S: P1 NO LOGIN failed
 `, want: `fix 0s: server: login: the server says "LOGIN failed": NO`},
 		{name: "no code, but it passes", Script: `
 S: * OK [CAPABILITY IMAP4rev1] hello
-C: P1 LOGIN "ann" "secret"
+C: P1 LOGIN "ann" "hush-0f-ann"
 S: P1 NO Temporary authentication failure
 `, want: `later 0s: server: login: the server says "Temporary authentication failure": NO`},
 		{name: "throttled", Script: `
 S: * OK [CAPABILITY IMAP4rev1] hello
-C: P1 LOGIN "ann" "secret"
+C: P1 LOGIN "ann" "hush-0f-ann"
 S: P1 NO [UNAVAILABLE] Request is throttled. Suggested Backoff Time: 299 seconds
 `, want: `later 4m59s: server: login: the server says [UNAVAILABLE] "Request is throttled. Suggested Backoff Time: 299 seconds": NO`,
 			summary: "127.0.0.1 asks for a pause of 4m59s. It is tried again by itself."},
 		{name: "the server repeats the password", Script: `
 S: * OK [CAPABILITY IMAP4rev1] hello
-C: P1 LOGIN "ann" "secret"
-S: P1 BAD unknown command: LOGIN ann secret
+C: P1 LOGIN "ann" "hush-0f-ann"
+S: P1 BAD unknown command: LOGIN ann hush-0f-ann
 `, want: `fix 0s: server: login: the server says "(words that repeat the password are left out)": BAD`},
 		{name: "the server repeats the SASL answer", Script: `
 S: * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] hello
@@ -162,7 +162,7 @@ S: P1 NO what is ` + plain + `?
 `, want: `fix 0s: server: login: the server says "(words that repeat the password are left out)": NO`},
 		{name: "BYE", Script: `
 S: * OK [CAPABILITY IMAP4rev1] hello
-C: P1 LOGIN "ann" "secret"
+C: P1 LOGIN "ann" "hush-0f-ann"
 S: * BYE too many connections
 `, want: `later 0s: server: login: the server says "too many connections": BYE: unexpected EOF`},
 		{name: "LOGINDISABLED", Script: `
@@ -218,7 +218,7 @@ S: * OK [CAPABILITY IMAP4rev1] hello
 func TestIDGoesWithTheNextCommand(t *testing.T) {
 	for _, answer := range []string{"S: * ID NIL\nS: P2 OK\n", "S: P2 BAD whatever\n"} {
 		s, err := dialScript(t, "S: * OK [CAPABILITY IMAP4rev1 ID] hello\n"+
-			"C: P1 LOGIN \"ann\" \"secret\"\nS: P1 OK [CAPABILITY IMAP4rev1 ID] in\nC: P2 ID (\"name\" \"Postferry\")\n"+
+			"C: P1 LOGIN \"ann\" \"hush-0f-ann\"\nS: P1 OK [CAPABILITY IMAP4rev1 ID] in\nC: P2 ID (\"name\" \"Postferry\")\n"+
 			"C: P3 NOOP\n"+answer+"S: P3 OK\n")
 		if err != nil {
 			t.Fatal(err)
@@ -245,7 +245,7 @@ func TestAppendLimit(t *testing.T) {
 
 // TestLoginWaitsForItsTurn: until then nothing is sent.
 func TestLoginWaitsForItsTurn(t *testing.T) {
-	s, err := dialScript(t, "S: * OK [CAPABILITY IMAP4rev1] hello\nC: P1 LOGIN \"ann\" \"secret\"\nS: P1 OK [CAPABILITY IMAP4rev1] in\n")
+	s, err := dialScript(t, "S: * OK [CAPABILITY IMAP4rev1] hello\nC: P1 LOGIN \"ann\" \"hush-0f-ann\"\nS: P1 OK [CAPABILITY IMAP4rev1] in\n")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ import (
 // TestSaid: what a server says of its own accord before something goes wrong reaches the
 // person, as far as it is still about that.
 func TestSaid(t *testing.T) {
-	const in = "S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] hello\nC: P1 AUTHENTICATE PLAIN AGFubgBzZWNyZXQ=\n"
+	const in = "S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] hello\nC: P1 AUTHENTICATE PLAIN AGFubgBodXNoLTBmLWFubg==\n"
 	tests := map[string]struct {
 		Script string
 		want   string
@@ -44,8 +44,8 @@ C: P2 NOOP
 S: * BYE backend gone`, `was lost (it says "backend gone")`, ""},
 		"odd characters": {in + "S: P1 OK [CAPABILITY IMAP4rev1] in\nC: P2 NOOP\nS| \"* NO a\\x1b[31mb\\u0085c\\r\\n\"\nS: P2 NO",
 			`refused NOOP (it said "a [31mb c")`, "\x1b"},
-		"the password": {"S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] hello\nC: P1 AUTHENTICATE PLAIN AGFubgBzZWNyZXQ=\nS: * NO secret is no password\nS: P1 NO no",
-			"refused the password", "secret is"},
+		"the password": {"S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] hello\nC: P1 AUTHENTICATE PLAIN AGFubgBodXNoLTBmLWFubg==\nS: * NO hush-0f-ann is no password\nS: P1 NO no",
+			"refused the password", "hush-0f-ann is"},
 		"a refused password": {in + "S: P1 NO [AUTHENTICATIONFAILED] Application-specific password required",
 			`refused the password of this account (it says "Application-specific password required")`, ""},
 	}
@@ -55,7 +55,7 @@ S: * BYE backend gone`, `was lost (it says "backend gone")`, ""},
 			s, err := Dial(context.Background(), server, testOptions(t))
 			if err == nil {
 				defer s.Close()
-				if err = s.Login(context.Background(), store.Credentials{Login: "ann", Password: "secret"}); err == nil {
+				if err = s.Login(context.Background(), store.Credentials{Login: "ann", Password: "hush-0f-ann"}); err == nil {
 					err = s.Alive(context.Background())
 				}
 			}
@@ -90,7 +90,7 @@ S: P3 NO not now`))
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if err := s.Login(context.Background(), store.Credentials{Login: "ann", Password: "secret"}); err != nil {
+	if err := s.Login(context.Background(), store.Credentials{Login: "ann", Password: "hush-0f-ann"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Alive(context.Background()); err != nil {
@@ -105,20 +105,20 @@ S: P3 NO not now`))
 func TestSaidByPOP3(t *testing.T) {
 	const in = "S: +OK hello\nC: CAPA\nS: +OK\nS: USER\nS: .\nC: USER ann\n"
 	for script, want := range map[string]string{
-		"S: +OK hello\nC: CAPA\nS: +ERR Server error":                      `(it said "+ERR Server error")`,
-		"S: SSH-2.0-OpenSSH_9":                                             "does not answer as a mail server",
-		in + "S: +ERR Server error":                                        `(it said "+ERR Server error")`,
-		in + "S: ERR the index is broken":                                  `(it said "ERR the index is broken")`,
-		in + "S: +OK\nC: PASS secret\nS: * BAD backend gone":               `(it said "* BAD backend gone")`,
-		in + "S: +OK\nC: PASS secret\nS: -ERR [AUTH] POP3 is switched off": `POP3 is switched off`,
-		in + "S: +OK\nC: PASS secret\nS: -ERR [SYS/TEMP] try at night":     `try at night`,
+		"S: +OK hello\nC: CAPA\nS: +ERR Server error":                           `(it said "+ERR Server error")`,
+		"S: SSH-2.0-OpenSSH_9":                                                  "does not answer as a mail server",
+		in + "S: +ERR Server error":                                             `(it said "+ERR Server error")`,
+		in + "S: ERR the index is broken":                                       `(it said "ERR the index is broken")`,
+		in + "S: +OK\nC: PASS hush-0f-ann\nS: * BAD backend gone":               `(it said "* BAD backend gone")`,
+		in + "S: +OK\nC: PASS hush-0f-ann\nS: -ERR [AUTH] POP3 is switched off": `POP3 is switched off`,
+		in + "S: +OK\nC: PASS hush-0f-ann\nS: -ERR [SYS/TEMP] try at night":     `try at night`,
 	} {
 		server := transcript.Serve(t, transcript.Parse(t, script))
 		server.Protocol = config.POP3
 		s, err := pop3.Dial(context.Background(), server, testOptions(t))
 		if err == nil {
 			defer s.Close()
-			err = s.Login(context.Background(), store.Credentials{Login: "ann", Password: "secret"})
+			err = s.Login(context.Background(), store.Credentials{Login: "ann", Password: "hush-0f-ann"})
 		}
 		if err == nil {
 			t.Errorf("%s: no error", script)

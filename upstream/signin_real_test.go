@@ -12,7 +12,7 @@ import (
 // that may open all mailboxes.
 func realSignIns(t *testing.T, mechanism string) map[string]config.Server {
 	t.Helper()
-	users := []lab.User{{Login: "ann@example.com", Password: "secret"}, {Login: "bob@example.com", Password: "p ä%{5}\\\""}, {Login: "boss@example.com", Password: "master"}}
+	users := []lab.User{{Login: "ann@example.com", Password: "hush-0f-ann"}, {Login: "bob@example.com", Password: "p ä%{5}\\\""}, {Login: "boss@example.com", Password: "master"}}
 	d := lab.StartDovecot(t, lab.DovecotOptions{Users: users[:2], ExtraConfig: "auth_mechanisms = " + mechanism + `
 passdb {
   driver = static
@@ -35,12 +35,12 @@ func TestRealSignIn(t *testing.T) {
 					in link.SignIn
 					ok bool
 				}{
-					"the owner":      {link.SignIn{Login: "ann@example.com", Secret: "secret"}, true},
+					"the owner":      {link.SignIn{Login: "ann@example.com", Secret: "hush-0f-ann"}, true},
 					"odd password":   {link.SignIn{Login: "bob@example.com", Secret: "p ä%{5}\\\""}, true},
 					"wrong password": {link.SignIn{Login: "ann@example.com", Secret: "other"}, false},
 					"the master":     {link.SignIn{Login: "boss@example.com", Secret: "master", As: "ann@example.com"}, true},
 					"wrong master":   {link.SignIn{Login: "boss@example.com", Secret: "other", As: "ann@example.com"}, false},
-					"another acting": {link.SignIn{Login: "ann@example.com", Secret: "secret", As: "bob@example.com"}, false},
+					"another acting": {link.SignIn{Login: "ann@example.com", Secret: "hush-0f-ann", As: "bob@example.com"}, false},
 				} {
 					s, err := Dial(t.Context(), server, testOptions(t))
 					if err != nil {

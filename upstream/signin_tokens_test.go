@@ -27,7 +27,7 @@ func TestRealTokens(t *testing.T) {
 		}
 	}))
 	t.Cleanup(endpoint.Close)
-	d := lab.StartDovecot(t, lab.DovecotOptions{Users: []lab.User{{Login: "ann@example.com", Password: "secret"}}, Introspection: endpoint.URL})
+	d := lab.StartDovecot(t, lab.DovecotOptions{Users: []lab.User{{Login: "ann@example.com", Password: "hush-0f-ann"}}, Introspection: endpoint.URL})
 	signIn := map[string]func(link.SignIn) error{
 		"IMAP": func(si link.SignIn) error {
 			s, err := Dial(t.Context(), d.Insecure(), testOptions(t))

@@ -30,7 +30,7 @@ func dial(t testing.TB, server config.Server, c store.Credentials) *Session {
 }
 
 func TestDovecot(t *testing.T) {
-	d := lab.StartDovecot(t, lab.DovecotOptions{Users: []lab.User{{Login: "ann", Password: "secret"}, {Login: "bob", Password: oddPassword}}})
+	d := lab.StartDovecot(t, lab.DovecotOptions{Users: []lab.User{{Login: "ann", Password: "hush-0f-ann"}, {Login: "bob", Password: oddPassword}}})
 	mails := lab.Generate(1, 40, 4096)
 	d.FillMaildir("ann", "INBOX", mails)
 	d.Open("ann", "INBOX") // a POP3 session takes \\Recent away; that can't be helped
@@ -107,7 +107,7 @@ func TestDovecot(t *testing.T) {
 // A session that has ended has left the mailbox to others.
 func TestLock(t *testing.T) {
 	d := lab.StartDovecot(t, lab.DovecotOptions{
-		Users: []lab.User{{Login: "ann", Password: "secret"}}, ExtraConfig: "pop3_lock_session = yes\n",
+		Users: []lab.User{{Login: "ann", Password: "hush-0f-ann"}}, ExtraConfig: "pop3_lock_session = yes\n",
 	})
 	first := dial(t, d.InsecurePOP3(), ann)
 	second, err := Dial(t.Context(), d.InsecurePOP3(), testOptions(t))

@@ -29,9 +29,9 @@ func parseScript(t testing.TB, text string) transcript.Script {
 		}
 		switch {
 		case known:
-			out.WriteString("S: +OK hello\n" + capa + "C: USER ann\nS: +OK\nC: PASS secret\nS: +OK\n" + capa)
+			out.WriteString("S: +OK hello\n" + capa + "C: USER ann\nS: +OK\nC: PASS hush-0f-ann\nS: +OK\n" + capa)
 		case strings.TrimSpace(line) == "@-":
-			out.WriteString("S: +OK hello\n" + capa + "C: USER ann\nS: +OK\nC: PASS secret\nS: +OK\n")
+			out.WriteString("S: +OK hello\n" + capa + "C: USER ann\nS: +OK\nC: PASS hush-0f-ann\nS: +OK\n")
 		default:
 			out.WriteString(line)
 		}
@@ -44,7 +44,7 @@ func testOptions(t testing.TB) link.Options {
 	return link.Options{Stall: 5 * time.Second, Log: zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.InfoLevel)}
 }
 
-var ann = store.Credentials{Login: "ann", Password: "secret"}
+var ann = store.Credentials{Login: "ann", Password: "hush-0f-ann"}
 
 func sayError(say func(string, ...any), err error) { say("%s", transcript.Verdict(err)) }
 
@@ -72,7 +72,7 @@ var actions = map[string]func(ctx context.Context, s *Session, say func(string, 
 		sayError(say, s.SignIn(ctx, link.SignIn{Login: "ann", Secret: secret, Token: true}))
 	},
 	"proxy": func(ctx context.Context, s *Session, say func(string, ...any)) {
-		sayError(say, s.SignIn(ctx, link.SignIn{Login: "ann", Secret: "secret", As: "anna"}))
+		sayError(say, s.SignIn(ctx, link.SignIn{Login: "ann", Secret: "hush-0f-ann", As: "anna"}))
 	},
 	"odd": func(ctx context.Context, s *Session, say func(string, ...any)) {
 		sayError(say, s.Login(ctx, store.Credentials{Login: "ann", Password: store.Secret(strings.Repeat("p ", 120))}))

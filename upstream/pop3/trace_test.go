@@ -21,8 +21,8 @@ S: USER
 S: .
 C: USER ann
 S: +OK send PASS for ann
-C: PASS secret
-S: +OK secret in
+C: PASS hush-0f-ann
+S: +OK hush-0f-ann in
 C: CAPA
 S: +OK
 S: USER

@@ -59,7 +59,7 @@ func Parse(t testing.TB, text string) Script {
 			add(kind == "S|", data)
 		case "@":
 			add(true, "* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] hello\r\n")
-			add(false, "P1 AUTHENTICATE PLAIN AGFubgBzZWNyZXQ=\r\n")
+			add(false, "P1 AUTHENTICATE PLAIN AGFubgBodXNoLTBmLWFubg==\r\n")
 			add(true, "P1 OK [CAPABILITY IMAP4rev1 "+rest+"] welcome\r\n")
 		case "=":
 			sc.result = append(sc.result, rest)
