@@ -2,7 +2,6 @@ package upstream
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -208,10 +207,6 @@ func (c *conn) buffered() bool {
 	return c.link.Lost == nil && bytes.IndexByte(p, '\n') >= 0
 }
 
-// errSignedOut: what we have signed in with has come to its end, as tokens do. Whether it is still good is for the next
-// session to see.
-var errSignedOut = errors.New("the server does not know any more who has signed in")
-
 // refusal is nil if the command was completed, else what the server said. Codes that are about signing in (RFC 5530
 // section 3) end the session.
 func (c *conn) refusal(cmd *command) error {
@@ -220,7 +215,7 @@ func (c *conn) refusal(cmd *command) error {
 	}
 	e := c.link.StatusError(cmd.verb, &cmd.res)
 	if e.Code == imap.ResponseCodeAuthenticationFailed || e.Code == imap.ResponseCodeExpired {
-		return c.link.Lose(cmd.verb, fmt.Errorf("%w: %w", errSignedOut, e))
+		return c.link.Lose(cmd.verb, fmt.Errorf("%w: %w", link.ErrSignedOut, e))
 	}
 	return e
 }

@@ -45,6 +45,9 @@ func TestSignedOut(t *testing.T) {
 			if !ok || e.Class != link.Lost || link.Answered(err) {
 				t.Errorf("%v", err)
 			}
+			if said := strings.Contains(c.script, " NO ["); errors.Is(err, link.ErrSignedOut) != said {
+				t.Errorf("%v: told from other ends: %v", err, !said)
+			}
 			if err := s.Alive(t.Context()); link.ClassOf(err) != link.Lost {
 				t.Errorf("afterwards: %v", err)
 			}

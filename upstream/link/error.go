@@ -119,6 +119,10 @@ func (l *Link) StatusError(op string, st *Response) *Error {
 	}
 }
 
+// ErrSignedOut says that what we have signed in with has come to its end, as tokens do. Whether it is still good is for the next
+// session to see. Nothing that was asked for is to blame.
+var ErrSignedOut = errors.New("the server does not know any more who has signed in")
+
 // Answered reports that the server answered NO, BAD or -ERR to this one command, so
 // that the session can be used on, whatever the class.
 func Answered(err error) bool {

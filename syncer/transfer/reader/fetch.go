@@ -271,10 +271,16 @@ func (b *bringing) fetch(ctx context.Context, p portion) error {
 	if errors.Is(ours, session.ErrYield) || errors.Is(ours, ErrFarBehind) {
 		return ours
 	}
-	if link.ClassOf(err) == link.Lost && ctx.Err() == nil && err != ours {
+	if mayBlame(ctx, err, ours) {
 		b.blame(p, at)
 	}
 	return err
+}
+
+// mayBlame tells whether messages that were on their way may be why a session was lost: it was not lost for what was done
+// with them here, nor for what was signed in with.
+func mayBlame(ctx context.Context, err, ours error) bool {
+	return link.ClassOf(err) == link.Lost && !errors.Is(err, link.ErrSignedOut) && ctx.Err() == nil && err != ours
 }
 
 // blame notes at which message the connection with the old server broke: the

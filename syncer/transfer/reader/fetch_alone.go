@@ -81,7 +81,7 @@ func (f *fetcher) fetchOne(ctx context.Context, m upstream.Message) (came, odd b
 		ours = f.take(ctx, m, size, body)
 		return ours
 	})
-	if link.ClassOf(err) == link.Lost && ctx.Err() == nil && err != ours {
+	if mayBlame(ctx, err, ours) {
 		k := f.Selected.Keys.Key(m.UID)
 		if alone, _ := f.oldTroubles.Suspect(k); alone {
 			f.oldTroubles.BrokeAlone(k)

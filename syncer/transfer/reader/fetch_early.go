@@ -9,7 +9,6 @@ import (
 
 	"postferry/syncer/session"
 	"postferry/upstream"
-	"postferry/upstream/link"
 )
 
 // ErrNotEmpty says that the new folder, which was empty just before, is not any more.
@@ -59,7 +58,7 @@ func (r *Reader) bringEarly(ctx context.Context) error {
 	if errors.Is(ours, session.ErrYield) {
 		return ours
 	}
-	if err != nil && link.ClassOf(err) == link.Lost && ctx.Err() == nil && err != ours {
+	if mayBlame(ctx, err, ours) {
 		r.blameEarly(at)
 	}
 	if r.Selected.ListedAhead = lines; !told || !all || len(lines) < int(r.Selected.Messages) {

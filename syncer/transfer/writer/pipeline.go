@@ -179,7 +179,7 @@ func (p *Pipeline) skip(m *sending) job.Quarantined {
 // blame notes at which messages the connection with the new server broke.
 func (p *Pipeline) blame(ctx context.Context, err error) {
 	e, ok := errors.AsType[*link.Error](err)
-	if !ok || e.Class != link.Lost || e.Op != "APPEND" || ctx.Err() != nil {
+	if !ok || e.Class != link.Lost || e.Op != "APPEND" || errors.Is(err, link.ErrSignedOut) || ctx.Err() != nil {
 		return
 	}
 	var keys []store.Key
