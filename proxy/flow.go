@@ -29,6 +29,7 @@ type inFlight struct {
 	awaits bool   // the server's "+" is awaited
 	done   bool   // completed
 	lost   bool   // its completion is not expected any more
+	over   bool   // it has ended an IDLE, and the server took it for bad
 	// instead is what came in the place of DONE; nil for nothing, and for other commands than IDLE.
 	instead *inFlight
 	// release ends what was held for the command; nil for nothing.
@@ -56,6 +57,9 @@ func (f *flow) begin(ctx context.Context, tag string, verb wire.Verb) *inFlight 
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.cmds) >= maxFlow {
+		f.cmds = slices.DeleteFunc(f.cmds, func(cmd *inFlight) bool { return cmd.lost })
+	}
+	if len(f.cmds) >= maxFlow {
 		f.mu.Unlock()
 		f.room(ctx)
 		f.mu.Lock()
@@ -72,19 +76,37 @@ func (f *flow) begin(ctx context.Context, tag string, verb wire.Verb) *inFlight 
 func (f *flow) insteadOfDone(cmd, idle *inFlight) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if cmd.lost = idle != nil && !idle.done; cmd.lost {
+	if cmd.lost = idle != nil && !idle.done && !idle.over; cmd.lost {
 		idle.instead = cmd
 	}
 }
 
-// passedOver returns the command with folders that the end of cmd, an IDLE, shows not to be carried out; nil for none.
-func (f *flow) passedOver(cmd *inFlight) *inFlight {
+// passedOver returns the command that the end of cmd, an IDLE, shows not to be carried out; nil for none. An IDLE that is
+// refused, without "+", shows nothing: what follows it is a command like any other. renames tells whether it is a RENAME that
+// has been reported.
+func (f *flow) passedOver(cmd *inFlight, ok bool) (over *inFlight, renames bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if cmd.instead == nil || cmd.instead.done || len(cmd.instead.names) == 0 {
-		return nil
+	over = cmd.instead
+	switch {
+	case over == nil || over.done:
+		return nil, false
+	case cmd.awaits:
+		over.lost = false
+		return nil, false
 	}
-	return cmd.instead
+	over.over = !ok
+	return over, over.verb == wire.VerbRename && len(over.names) > 0
+}
+
+// lost tells whether the completion of a command is not expected, and over whether it has ended an IDLE. cmd may be nil.
+func (f *flow) lost(cmd *inFlight) (lost, over bool) {
+	if cmd == nil {
+		return false, false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return cmd.lost, cmd.over
 }
 
 // name notes the folders of a command.
@@ -153,9 +175,13 @@ func (f *flow) closes() bool {
 // held notes what is held for a command until it is completed, or the relay ends.
 func (f *flow) held(cmd *inFlight, release func()) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	cmd.release = release
-	f.holds = append(slices.DeleteFunc(f.holds, func(c *inFlight) bool { return c.done }), cmd)
+	f.holds = append(slices.DeleteFunc(f.holds, func(c *inFlight) bool { return c.release == nil }), cmd)
+	over := cmd.over
+	f.mu.Unlock()
+	if over {
+		f.letGo(cmd)
+	}
 }
 
 // end releases what is still held.
@@ -165,7 +191,7 @@ func (f *flow) end() {
 	f.holds = nil
 	f.mu.Unlock()
 	for _, cmd := range holds {
-		cmd.release()
+		f.letGo(cmd)
 	}
 }
 
@@ -177,9 +203,9 @@ func (f *flow) await(cmd *inFlight) {
 }
 
 // invited waits for the verdict on a literal: true if the server has asked
-// for its data, false if it has completed the command instead.
+// for its data, false if it has completed the command instead, or the IDLE that ended by it.
 func (f *flow) invited(ctx context.Context, cmd *inFlight) (bool, error) {
-	err := f.wait(ctx, func() bool { return cmd.done || !cmd.awaits })
+	err := f.wait(ctx, func() bool { return cmd.done || cmd.over || !cmd.awaits })
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return !cmd.awaits && !cmd.done, err
@@ -239,7 +265,7 @@ func (f *flow) plus() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, cmd := range f.cmds {
-		if cmd.awaits && !cmd.done {
+		if cmd.awaits && !cmd.done && !cmd.over {
 			cmd.awaits = false
 			return
 		}
@@ -274,6 +300,7 @@ func (f *flow) complete(cmd *inFlight, ok bool) {
 func (f *flow) letGo(cmd *inFlight) {
 	f.mu.Lock()
 	release := cmd.release
+	cmd.release = nil
 	f.mu.Unlock()
 	if release != nil {
 		release()

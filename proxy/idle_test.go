@@ -6,7 +6,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"postferry/internal/pause"
+	"postferry/wire"
 )
 
 func TestContinuationOfIdleIsNotTheLiterals(t *testing.T) {
@@ -152,4 +156,136 @@ func TestAnythingInsteadOfDone(t *testing.T) {
 			}
 		})
 	}
+}
+
+// idling is a rig whose client idles with a1.
+func idling(t *testing.T) *rig {
+	t.Helper()
+	g := newRigInMemory(t, nil)
+	g.client.says("a1 IDLE\n")
+	g.server.hears("a1 IDLE\n")
+	g.server.says("+ idling\n")
+	g.client.hears("+ idling\n")
+	return g
+}
+
+// tells has the new server say something and the client hear it.
+func (g *rig) tells(text string) {
+	g.client.t.Helper()
+	g.server.says(text)
+	g.client.hears(text)
+}
+
+// asksFor has the client say something and the new server hear it.
+func (g *rig) asksFor(text string) {
+	g.client.t.Helper()
+	g.client.says(text)
+	g.server.hears(text)
+}
+
+// TestLiteralInsteadOfDone: one that a server takes for the end of IDLE is not asked for, and nothing waits for that.
+func TestLiteralInsteadOfDone(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"APPEND x {3}", "CREATE {1}", "SELECT {1}", "IDLE"} {
+		inBubble(t, command, func(t *testing.T) {
+			g := idling(t)
+			begun := time.Now()
+			g.asksFor("a2 " + command + "\n")
+			g.tells("a1 BAD expected DONE\n")
+			g.asksFor("a3 SELECT y\n")
+			if got := g.ferry.noted(); !slices.Equal(got, []string{`visit 7 "y"`}) {
+				t.Errorf("calls: %q", got)
+			}
+			g.asksFor("a4 APPEND x {11}\n")
+			g.tells("+ go on\n")
+			g.asksFor("b LOGIN c\n\n")
+			g.tells("a3 OK done\na4 OK done\n")
+			if held := time.Since(begun); held > 0 {
+				t.Errorf("held for %v", held)
+			}
+		})
+	}
+}
+
+// TestFolderLiteralInsteadOfDone: the rest of a command that ended an IDLE by its beginning is no command with folders.
+func TestFolderLiteralInsteadOfDone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := idling(t)
+		g.asksFor("a2 RENAME {1+}\n")
+		g.tells("a1 BAD expected DONE\n")
+		g.asksFor("F G\n")
+		if got := g.ferry.noted(); len(got) > 0 {
+			t.Errorf("calls: %q", got)
+		}
+	})
+}
+
+// TestRefusedIdle: what follows it is a command like any other.
+func TestRefusedIdle(t *testing.T) {
+	t.Parallel()
+	t.Run("a literal", func(t *testing.T) {
+		g := newRig(t, nil)
+		g.asksFor("a1 IDLE\na2 APPEND x {11}\n")
+		g.tells("a1 BAD what is that\n")
+		g.tells("+ go on\n")
+		g.asksFor("b LOGIN c\n\n")
+		g.tells("a2 OK done\n")
+	})
+	for command, want := range map[string][]string{
+		"CREATE F":   {`hold 7 ["F"]`},
+		"RENAME F G": {`hold 7 ["F" "G"]`, `renaming 7 "F" "G"`},
+	} {
+		inBubble(t, command, func(t *testing.T) {
+			g := newRigInMemory(t, nil)
+			g.asksFor("a1 IDLE\na2 " + command + "\n")
+			g.tells("a1 NO not now\n")
+			if got := g.ferry.noted(); !slices.Equal(got, want) {
+				t.Errorf("calls: %q", got)
+			}
+			g.client.says("a3 RENAME x y\n")
+			synctest.Wait()
+			if got := g.ferry.noted(); !slices.Equal(got, want) {
+				t.Errorf("what follows does not wait: %q", got)
+			}
+			g.tells("a2 OK done\n")
+			g.server.hears("a3 RENAME x y\n")
+			if got := g.ferry.noted(); !slices.Contains(got, strings.Replace(want[0], "hold", "let go", 1)) {
+				t.Errorf("calls: %q", got)
+			}
+		})
+	}
+}
+
+// TestIdleEndsBeforeWhatFollows: what waits for the end of an IDLE comes behind it, also while a RENAME in the place of DONE is
+// noted as refused.
+func TestIdleEndsBeforeWhatFollows(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := idling(t)
+		g.ferry.changed = func(ctx context.Context) error { return pause.For(ctx, time.Second) }
+		g.client.says("a2 RENAME x y\na3 LOGIN a b\n")
+		g.server.hears("a2 RENAME x y\n")
+		g.server.says("a1 BAD expected DONE\n")
+		g.client.hears("a1 BAD expected DONE\na3 BAD Not possible after login\n")
+	})
+}
+
+// TestManyInsteadOfDone: thousands of commands that are not expected to be completed are in nobody's way.
+func TestManyInsteadOfDone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFlow()
+		begun := time.Now()
+		for range maxFlow + 1 {
+			idle := f.begin(t.Context(), "a1", wire.VerbIdle)
+			f.plus()
+			f.insteadOfDone(f.begin(t.Context(), "a2", wire.VerbNone), idle)
+			f.complete(idle, false)
+			f.settle()
+		}
+		if held := time.Since(begun); held > 0 {
+			t.Errorf("held for %v", held)
+		}
+	})
 }

@@ -166,23 +166,24 @@ func (u *upload) literal(ctx context.Context) error {
 func (u *upload) end(ctx context.Context) error {
 	var err error
 	verb, args := u.scan.Verb(), u.scan.Args()
+	lost, over := u.flow.lost(u.cmd)
 	switch {
 	case u.compressing():
 		return u.compress(ctx)
 	case u.refused:
 		return u.refuse(ctx)
-	case u.searches() && !u.cmd.lost:
+	case u.searches() && !lost:
 		err = u.search(ctx)
-	case u.cmd != nil && !u.cmd.lost && asksAboutAll(verb, u.b[u.begin:u.off]) && u.in.ferried():
+	case u.cmd != nil && !lost && asksAboutAll(verb, u.b[u.begin:u.off]) && u.in.ferried():
 		err = u.asks(ctx)
 	case verb == wire.VerbID && !u.cut:
 		u.identify()
-	case u.cmd == nil || len(args) == 0:
-	case opens(verb) && u.in.ferried() && !u.cmd.lost:
+	case u.cmd == nil || len(args) == 0 || over:
+	case opens(verb) && u.in.ferried() && !lost:
 		err = u.hold(ctx, string(args[0]))
 	case opens(verb):
 		u.flow.opens(u.cmd, u.rawName(string(args[0])))
-	case verb == wire.VerbStatus && u.in.ferried() && !u.cmd.lost:
+	case verb == wire.VerbStatus && u.in.ferried() && !lost:
 		err = u.asks(ctx, string(args[0]))
 	case verb == wire.VerbRename && len(args) == 2 && u.watched():
 		err = u.rename(ctx, string(args[0]), string(args[1]))

@@ -120,18 +120,18 @@ func (d *download) tagged(ctx context.Context) error {
 	if len(cmd.names) > 0 && (ok || cmd.verb == wire.VerbRename) {
 		err = d.changed(ctx, cmd, ok)
 	}
+	if over, renames := d.flow.passedOver(cmd, ok); over != nil {
+		err = d.passOver(ctx, over, renames)
+	}
 	d.flow.complete(cmd, ok)
 	d.noted = true
-	if over := d.flow.passedOver(cmd); over != nil {
-		return cmp.Or(err, d.passOver(ctx, over))
-	}
 	return err
 }
 
 // passOver has a command that came in the place of DONE count as refused, until it is completed after all.
-func (d *download) passOver(ctx context.Context, cmd *inFlight) error {
+func (d *download) passOver(ctx context.Context, cmd *inFlight, renames bool) error {
 	var err error
-	if cmd.verb == wire.VerbRename {
+	if renames {
 		err = d.changed(ctx, cmd, false)
 	}
 	d.flow.letGo(cmd)
