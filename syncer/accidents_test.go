@@ -233,24 +233,26 @@ func TestMissingAndOldUIDsWentBack(t *testing.T) {
 // TestOldServerPutBackFar: the old server is put back to a backup that lacks more than is looked at below the checkpoint,
 // and gives some of the UIDs to new mail.
 func TestOldServerPutBackFar(t *testing.T) {
-	for _, fresh := range []int{1, 3, 25} {
-		r := newRig(t)
-		for i := range 10 {
-			r.pair.old.deliver("INBOX", mail(i))
+	inBubble(t, func(t *testing.T) {
+		for _, fresh := range []int{1, 3, 25} {
+			r := newRig(t)
+			for i := range 10 {
+				r.pair.old.deliver("INBOX", mail(i))
+			}
+			putBack := r.pair.old.keep("INBOX")
+			for i := range 40 {
+				r.pair.old.deliver("INBOX", mail(10+i))
+			}
+			r.start(false)
+			r.copies(50)
+			putBack()
+			for i := range fresh {
+				r.pair.old.deliver("INBOX", mail(100+i))
+			}
+			r.copies(fresh)
+			r.has("INBOX", slices.Concat(mails(0, 50), mails(100, 100+fresh))...)
 		}
-		putBack := r.pair.old.keep("INBOX")
-		for i := range 40 {
-			r.pair.old.deliver("INBOX", mail(10+i))
-		}
-		r.start(false)
-		r.copies(50)
-		putBack()
-		for i := range fresh {
-			r.pair.old.deliver("INBOX", mail(100+i))
-		}
-		r.copies(fresh)
-		r.has("INBOX", slices.Concat(mails(0, 50), mails(100, 100+fresh))...)
-	}
+	})
 }
 
 // TestOldUIDNextWentBack: the old server is put back to a backup and counts changes on, or not at all: that its UIDNEXT is

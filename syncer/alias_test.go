@@ -55,7 +55,9 @@ func TestProbeInterrupted(t *testing.T) {
 		for _, last := range []int{1, steps / 2, steps} {
 			t.Run(fmt.Sprintf("subscribed %v, lost after %d", was, last), func(t *testing.T) {
 				t.Parallel()
-				probeUntil(t, was, false, last)
+				inBubble(t, func(t *testing.T) {
+					probeUntil(t, was, false, last)
+				})
 			})
 		}
 	}

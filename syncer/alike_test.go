@@ -124,28 +124,30 @@ func TestAlikeWhileInterrupted(t *testing.T) {
 		for _, caps := range []string{"", "IMAP4rev1 LITERAL+"} {
 			t.Run(name+caps, func(t *testing.T) {
 				t.Parallel()
-				broken := false
-				r := newOddRigWith(t, lab.OddOptions{}, lab.OddOptions{Caps: caps}, map[string]int{})
-				r.old.Deliver("INBOX", alikeMail(1), oddDay(1))
-				r.new.Change(func(opt *lab.OddOptions) {
-					opt.Answer = func(c *lab.OddConn) string {
-						if c.Verb != "APPEND" || broken {
-							return ""
+				inBubble(t, func(t *testing.T) {
+					broken := false
+					r := newOddRigInMemoryWith(t, lab.OddOptions{}, lab.OddOptions{Caps: caps}, map[string]int{})
+					r.old.Deliver("INBOX", alikeMail(1), oddDay(1))
+					r.new.Change(func(opt *lab.OddOptions) {
+						opt.Answer = func(c *lab.OddConn) string {
+							if c.Verb != "APPEND" || broken {
+								return ""
+							}
+							broken = true
+							r.new.Deliver("INBOX", change(alikeMail(1)), oddDay(1)) // and the APPEND is lost
+							c.HangUp()
+							return "* BYE crashed"
 						}
-						broken = true
-						r.new.Deliver("INBOX", change(alikeMail(1)), oddDay(1)) // and the APPEND is lost
-						c.HangUp()
-						return "* BYE crashed"
+					})
+					r.start(false)
+					if res := r.sync(); res.Problem != nil || !res.Pass.Complete || res.Pass.Copied != 1 {
+						t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+					}
+					r.wantBoth(alikeMail(1), change(alikeMail(1)), false)
+					if !broken {
+						t.Error("nothing was interrupted")
 					}
 				})
-				r.start(false)
-				if res := r.sync(); res.Problem != nil || !res.Pass.Complete || res.Pass.Copied != 1 {
-					t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
-				}
-				r.wantBoth(alikeMail(1), change(alikeMail(1)), false)
-				if !broken {
-					t.Error("nothing was interrupted")
-				}
 			})
 		}
 	}

@@ -302,39 +302,41 @@ func TestArchivedTogether(t *testing.T) {
 
 // TestArrivesMeanwhile: what arrives while a pass runs is not taken for archived, wherever the pass is.
 func TestArrivesMeanwhile(t *testing.T) {
-	for _, step := range []string{"-LIST", "+EXAMINE", "-BODIES", "+HEADERS", "-HEADERS", "-APPEND", "+STATUS"} {
-		for nth := 1; nth <= 4; nth++ {
-			r := newAllMailRig(t)
-			r.arrives(1, "INBOX")
-			r.arrives(2, "Work")
-			r.arrives(7)
-			old := r.pair.old
-			seen := 0
-			fault := func(got string) error { // with the server's lock held
-				if got != step {
+	inBubble(t, func(t *testing.T) {
+		for _, step := range []string{"-LIST", "+EXAMINE", "-BODIES", "+HEADERS", "-HEADERS", "-APPEND", "+STATUS"} {
+			for nth := 1; nth <= 4; nth++ {
+				r := newAllMailRig(t)
+				r.arrives(1, "INBOX")
+				r.arrives(2, "Work")
+				r.arrives(7)
+				old := r.pair.old
+				seen := 0
+				fault := func(got string) error { // with the server's lock held
+					if got != step {
+						return nil
+					}
+					if seen++; seen == nth {
+						for _, name := range []string{"INBOX", "All"} {
+							old.folders[name].append([]byte(mail(3)), nil, old.folders[name].messages[0].date)
+						}
+					}
 					return nil
 				}
-				if seen++; seen == nth {
-					for _, name := range []string{"INBOX", "All"} {
-						old.folders[name].append([]byte(mail(3)), nil, old.folders[name].messages[0].date)
-					}
+				old.fail(fault)
+				r.start(false)
+				for range 5 {
+					r.sync()
 				}
-				return nil
-			}
-			old.fail(fault)
-			r.start(false)
-			for range 5 {
-				r.sync()
-			}
-			r.has("INBOX", slices.Concat([]int{1}, map[bool][]int{true: {3}}[seen >= nth])...)
-			r.has("Work", 2)
-			r.has("Archive", 7)
-			r.stop()
-			if t.Failed() {
-				t.Fatalf("arrived at the %d. %s", nth, step)
+				r.has("INBOX", slices.Concat([]int{1}, map[bool][]int{true: {3}}[seen >= nth])...)
+				r.has("Work", 2)
+				r.has("Archive", 7)
+				r.stop()
+				if t.Failed() {
+					t.Fatalf("arrived at the %d. %s", nth, step)
+				}
 			}
 		}
-	}
+	})
 }
 
 // TestArchivedInTrouble: a folder that can't be pulled keeps all mail from nothing, and none of its mail

@@ -18,37 +18,39 @@ func TestInDoubtWhileAllMailIsLookedThrough(t *testing.T) {
 				fleeting, archived := i&1 != 0, i&2 != 0
 				t.Run(fmt.Sprintf("%s, %s, UIDs last: %t, archived: %t", name, fate, !fleeting, archived), func(t *testing.T) {
 					t.Parallel()
-					r := rigOf(t)
-					r.silent = true
-					r.pair.new.uidplus, r.pair.new.fleeting = false, fleeting
-					r.arrives(1, "INBOX")
-					r.arrives(2, "Work")
-					archive := []int{8}
-					if !fleeting { // else a pull would ask what is there already, which is refused as well
-						r.arrives(7)
-						archive = []int{7, 8}
-					}
-					r.start(false)
-					r.pass(uint64(1 + len(archive)))
-					r.arrives(5, "Work")
-					r.arrives(6, "Work")
-					r.arrives(8)
-					free := r.doubt("Work", fate)
-					r.sync()
-					r.has("Archive", archive...)
-					free()
-					if archived {
-						r.pair.old.remove("Work", mail(5))
-					}
-					r.sync()
-					r.pass(0)
-					if archived && fate == "never stored" {
-						r.has("Work", 2, 6)
-						r.has("Archive", append(archive, 5)...)
-						return
-					}
-					r.has("Work", 2, 5, 6)
-					r.has("Archive", archive...)
+					inBubble(t, func(t *testing.T) {
+						r := rigOf(t)
+						r.silent = true
+						r.pair.new.uidplus, r.pair.new.fleeting = false, fleeting
+						r.arrives(1, "INBOX")
+						r.arrives(2, "Work")
+						archive := []int{8}
+						if !fleeting { // else a pull would ask what is there already, which is refused as well
+							r.arrives(7)
+							archive = []int{7, 8}
+						}
+						r.start(false)
+						r.pass(uint64(1 + len(archive)))
+						r.arrives(5, "Work")
+						r.arrives(6, "Work")
+						r.arrives(8)
+						free := r.doubt("Work", fate)
+						r.sync()
+						r.has("Archive", archive...)
+						free()
+						if archived {
+							r.pair.old.remove("Work", mail(5))
+						}
+						r.sync()
+						r.pass(0)
+						if archived && fate == "never stored" {
+							r.has("Work", 2, 6)
+							r.has("Archive", append(archive, 5)...)
+							return
+						}
+						r.has("Work", 2, 5, 6)
+						r.has("Archive", archive...)
+					})
 				})
 			}
 		}
@@ -100,38 +102,40 @@ func TestLeftOutWhileAllMailIsLookedThrough(t *testing.T) {
 	for name, rigOf := range allMailRigs {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for nth, more := 1, true; more; nth++ {
-				for _, item := range []int{1, 2, 3} {
-					r := rigOf(t)
-					r.silent = true
-					for n := range 3 {
-						r.arrives(n, "INBOX")
-					}
-					r.arrives(5, "Work")
-					r.arrives(7)
-					struck, left := "", nth
-					r.pair.old.fail(func(step string) error {
-						if !slices.Contains(tellsMessages, step) {
-							return nil
+			inBubble(t, func(t *testing.T) {
+				for nth, more := 1, true; more; nth++ {
+					for _, item := range []int{1, 2, 3} {
+						r := rigOf(t)
+						r.silent = true
+						for n := range 3 {
+							r.arrives(n, "INBOX")
 						}
-						if left--; left != 0 {
-							return nil
+						r.arrives(5, "Work")
+						r.arrives(7)
+						struck, left := "", nth
+						r.pair.old.fail(func(step string) error {
+							if !slices.Contains(tellsMessages, step) {
+								return nil
+							}
+							if left--; left != 0 {
+								return nil
+							}
+							struck = step
+							return omitError(item)
+						})
+						r.start(false)
+						r.sync()
+						r.pair.old.fail(noFault)
+						r.aDayLater()
+						r.sync()
+						if got := r.pair.new.bodies("Archive"); !slices.Equal(got, []string{mail(7)}) {
+							t.Errorf("answer %d (%s) lacked item %d: the archive has %q", nth, struck, item, got)
 						}
-						struck = step
-						return omitError(item)
-					})
-					r.start(false)
-					r.sync()
-					r.pair.old.fail(noFault)
-					r.aDayLater()
-					r.sync()
-					if got := r.pair.new.bodies("Archive"); !slices.Equal(got, []string{mail(7)}) {
-						t.Errorf("answer %d (%s) lacked item %d: the archive has %q", nth, struck, item, got)
+						more = struck != ""
+						r.stop()
 					}
-					more = struck != ""
-					r.stop()
 				}
-			}
+			})
 		})
 	}
 }

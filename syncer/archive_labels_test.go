@@ -138,25 +138,27 @@ func TestArchivedAtGmail(t *testing.T) {
 
 // TestArrivesMeanwhileAtGmail: what arrives while a pass runs has its label at once.
 func TestArrivesMeanwhileAtGmail(t *testing.T) {
-	r := newGmailRig(t, "")
-	r.arrives(1, "INBOX")
-	r.arrives(7)
-	once := false
-	old := r.pair.old
-	old.fail(func(step string) error {
-		if step == "+LABELS" && !once {
-			once = true
-			for _, name := range []string{"INBOX", "All"} {
-				old.folders[name].append([]byte(mail(3)), nil, old.folders[name].messages[0].date)
+	inBubble(t, func(t *testing.T) {
+		r := newGmailRig(t, "")
+		r.arrives(1, "INBOX")
+		r.arrives(7)
+		once := false
+		old := r.pair.old
+		old.fail(func(step string) error {
+			if step == "+LABELS" && !once {
+				once = true
+				for _, name := range []string{"INBOX", "All"} {
+					old.folders[name].append([]byte(mail(3)), nil, old.folders[name].messages[0].date)
+				}
 			}
-		}
-		return nil
+			return nil
+		})
+		r.start(false)
+		r.sync()
+		r.pass(1)
+		r.has("INBOX", 1, 3)
+		r.has("Archive", 7)
 	})
-	r.start(false)
-	r.sync()
-	r.pass(1)
-	r.has("INBOX", 1, 3)
-	r.has("Archive", 7)
 }
 
 // TestLabelsUntold: messages whose labels are not told are compared with the others.

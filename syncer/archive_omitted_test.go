@@ -14,18 +14,20 @@ func TestLeftOutOfAllMailThenKilled(t *testing.T) {
 		for commits := 1; commits <= 5; commits++ {
 			t.Run(fmt.Sprintf("%s, %d", name, commits), func(t *testing.T) {
 				t.Parallel()
-				nth, killed := 0, 0
-				for more := true; more; {
-					nth++
-					for _, item := range []int{1, 2, 3} {
-						var dead bool
-						if more, dead = leftOutThenKilled(rigOf(t), nth, item, commits); dead {
-							killed++
+				inBubble(t, func(t *testing.T) {
+					nth, killed := 0, 0
+					for more := true; more; {
+						nth++
+						for _, item := range []int{1, 2, 3} {
+							var dead bool
+							if more, dead = leftOutThenKilled(rigOf(t), nth, item, commits); dead {
+								killed++
+							}
 						}
 					}
-				}
-				atLeast(t, 3, nth-1)
-				atLeast(t, 3, killed)
+					atLeast(t, 3, nth-1)
+					atLeast(t, 3, killed)
+				})
 			})
 		}
 	}

@@ -64,29 +64,31 @@ func TestRenamingWithoutAnAnswer(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newRig(t)
-			r.pair.old.add("A")
-			r.pair.old.add("A/B")
-			r.pair.old.deliver("A/B", mail(1))
-			r.pair.new.fleeting = true // it can't be told by the UIDVALIDITY
-			r.start(false)
-			r.sync()
-			for i, c := range tt.commands {
-				if err := r.engine.Renaming(t.Context(), r.account.ID, c[0], c[1]); err != nil {
-					t.Fatal(err)
+			inBubble(t, func(t *testing.T) {
+				r := newRig(t)
+				r.pair.old.add("A")
+				r.pair.old.add("A/B")
+				r.pair.old.deliver("A/B", mail(1))
+				r.pair.new.fleeting = true // it can't be told by the UIDVALIDITY
+				r.start(false)
+				r.sync()
+				for i, c := range tt.commands {
+					if err := r.engine.Renaming(t.Context(), r.account.ID, c[0], c[1]); err != nil {
+						t.Fatal(err)
+					}
+					if i < tt.done {
+						r.pair.new.rename(c[0], c[1])
+						r.pair.new.rename(c[0]+"/B", c[1]+"/B")
+					}
 				}
-				if i < tt.done {
-					r.pair.new.rename(c[0], c[1])
-					r.pair.new.rename(c[0]+"/B", c[1]+"/B")
+				r.stop()
+				r.start(false)
+				r.pair.old.deliver("A/B", mail(2))
+				r.sync()
+				if n := len(r.pair.new.bodies(tt.want)); n != 2 {
+					t.Errorf("%s has %d messages", tt.want, n)
 				}
-			}
-			r.stop()
-			r.start(false)
-			r.pair.old.deliver("A/B", mail(2))
-			r.sync()
-			if n := len(r.pair.new.bodies(tt.want)); n != 2 {
-				t.Errorf("%s has %d messages", tt.want, n)
-			}
+			})
 		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 // TestClockGoesBack: what is noted was noted by a clock that was years ahead, as when the machine's battery is empty. Accounts
 // get their turns all the same, what was interrupted is finished, and a folder that was missing is found.
 func TestClockGoesBack(t *testing.T) {
+	t.Parallel()
 	dir := inMemory(t)
 	r := newRigIn(t, dir)
 	r.silent = true

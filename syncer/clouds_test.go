@@ -18,35 +18,37 @@ func TestNewServerUnites(t *testing.T) {
 	for name, caps := range map[string]string{"as Gmail": gmailCaps, "several in one APPEND": ""} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newOddRigWith(t, lab.OddOptions{}, lab.OddOptions{Caps: caps, Unites: true}, map[string]int{"INBOX": 12, "Work": 3})
-			for range 3 {
-				r.old.Deliver("INBOX", oddTwin, oddDay(1), `\Seen`)
-			}
-			r.start(false)
-			if res := r.sync(); res.Problem != nil || !res.Pass.Complete {
-				t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
-			}
-			appended := r.new.Count("APPEND INBOX")
-			r.complete(0)
-			r.old.Deliver("INBOX", oddTwin, oddDay(1), `\Seen`)
-			r.sync()
-			if n := r.new.Count("APPEND INBOX") - appended; n > 1 {
-				t.Errorf("%d times APPEND for one message more", n)
-			}
-			r.complete(0)
-			if q := r.quarantined(); len(q) > 0 {
-				t.Errorf("in quarantine: %+v", q)
-			}
-			twins := 0
-			for _, m := range r.new.Messages("INBOX") {
-				if m.Body == oddTwin {
-					twins++
+			inBubble(t, func(t *testing.T) {
+				r := newOddRigInMemoryWith(t, lab.OddOptions{}, lab.OddOptions{Caps: caps, Unites: true}, map[string]int{"INBOX": 12, "Work": 3})
+				for range 3 {
+					r.old.Deliver("INBOX", oddTwin, oddDay(1), `\Seen`)
 				}
-			}
-			if n := len(r.new.Messages("INBOX")); twins != 1 || n != 13 {
-				t.Errorf("%d messages, one of them %d times", n, twins)
-			}
-			r.untouched()
+				r.start(false)
+				if res := r.sync(); res.Problem != nil || !res.Pass.Complete {
+					t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+				}
+				appended := r.new.Count("APPEND INBOX")
+				r.complete(0)
+				r.old.Deliver("INBOX", oddTwin, oddDay(1), `\Seen`)
+				r.sync()
+				if n := r.new.Count("APPEND INBOX") - appended; n > 1 {
+					t.Errorf("%d times APPEND for one message more", n)
+				}
+				r.complete(0)
+				if q := r.quarantined(); len(q) > 0 {
+					t.Errorf("in quarantine: %+v", q)
+				}
+				twins := 0
+				for _, m := range r.new.Messages("INBOX") {
+					if m.Body == oddTwin {
+						twins++
+					}
+				}
+				if n := len(r.new.Messages("INBOX")); twins != 1 || n != 13 {
+					t.Errorf("%d messages, one of them %d times", n, twins)
+				}
+				r.untouched()
+			})
 		})
 	}
 }
@@ -59,30 +61,32 @@ func TestThrottledWhileWriting(t *testing.T) {
 		for name, caps := range map[string]string{"all at once": "", "one by one": "IMAP4rev1 UIDPLUS LITERAL+"} {
 			t.Run(words[:5]+"/"+name, func(t *testing.T) {
 				t.Parallel()
-				taken := 0
-				r := newOddRigWith(t, lab.OddOptions{}, lab.OddOptions{Caps: caps, Append: func(*lab.OddConn, *lab.OddMessage) string {
-					if taken++; taken <= 7 {
-						return ""
+				inBubble(t, func(t *testing.T) {
+					taken := 0
+					r := newOddRigInMemoryWith(t, lab.OddOptions{}, lab.OddOptions{Caps: caps, Append: func(*lab.OddConn, *lab.OddMessage) string {
+						if taken++; taken <= 7 {
+							return ""
+						}
+						return words
+					}}, map[string]int{"INBOX": 60})
+					r.start(false)
+					p := r.sync().Problem
+					if p == nil || p.Kind != store.Throttled || p.Server != store.NewSide || !strings.Contains(p.Summary.String(), "asks for a pause of 40s") || p.Advice != store.RetryLater {
+						t.Fatalf("problem %+v", p)
 					}
-					return words
-				}}, map[string]int{"INBOX": 60})
-				r.start(false)
-				p := r.sync().Problem
-				if p == nil || p.Kind != store.Throttled || p.Server != store.NewSide || !strings.Contains(p.Summary.String(), "asks for a pause of 40s") || p.Advice != store.RetryLater {
-					t.Fatalf("problem %+v", p)
-				}
-				if wait := time.Until(p.Retry); wait < 38*time.Second || wait > 81*time.Second {
-					t.Errorf("tried again after %v", wait)
-				}
-				if n := r.new.Count("APPEND"); n > 60 { // none again
-					t.Errorf("%d times APPEND", n)
-				}
-				r.new.Change(func(opt *lab.OddOptions) { opt.Append = nil })
-				r.engine.pools.endpoint(r.cfg.Domains[0].New, false).Pool.Note(nil) // it has rested
-				if res := r.sync(); res.Problem != nil || !res.Pass.Complete {
-					t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
-				}
-				r.arrived(nil)
+					if wait := time.Until(p.Retry); wait < 38*time.Second || wait > 81*time.Second {
+						t.Errorf("tried again after %v", wait)
+					}
+					if n := r.new.Count("APPEND"); n > 60 { // none again
+						t.Errorf("%d times APPEND", n)
+					}
+					r.new.Change(func(opt *lab.OddOptions) { opt.Append = nil })
+					r.engine.pools.endpoint(r.cfg.Domains[0].New, false).Pool.Note(nil) // it has rested
+					if res := r.sync(); res.Problem != nil || !res.Pass.Complete {
+						t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+					}
+					r.arrived(nil)
+				})
 			})
 		}
 	}

@@ -127,42 +127,44 @@ func TestStopAtEveryStep(t *testing.T) {
 	for _, step := range []string{"+CONNECT", "+LIST", "+EARLY", "+LISTING", "+BODIES", "+APPEND", "-APPEND"} {
 		t.Run(step, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t)
-			if step == "+LISTING" {
-				r.pair.old.folders["INBOX"].next = session.ListWindow + 1
-			}
-			for n := range 250 {
-				r.pair.old.deliver("INBOX", mail(n))
-			}
-			r.stopAt(step)
-			r.eventually("at rest", func() bool { return !r.busy() })
-			if a := r.row(); a.State != store.Stopped || a.Problem != nil {
-				t.Errorf("state %s, problem %+v", a.State, a.Problem)
-			}
-			before := r.pair.old.attempts() + r.pair.new.attempts()
-			r.engine.Connected(t.Context(), r.account.ID)
-			r.engine.Visit(t.Context(), r.account.ID, "INBOX", nil)
-			r.engine.Disconnected(r.account.ID)
-			if err := r.engine.Again(t.Context(), r.ids()); err != nil {
-				t.Error(err)
-			}
-			if n := r.pair.old.attempts() + r.pair.new.attempts() - before; n != 0 || r.turn() != nil {
-				t.Errorf("connected %d times while stopped, turn %v", n, r.turn())
-			}
-			r.stop() // the state is durable
-			r.start(true)
-			if r.turn() != nil {
-				t.Errorf("after a restart: turn %v", r.turn())
-			}
-			if _, err := r.engine.Begin(t.Context(), r.ids()); err != nil {
-				t.Fatal(err)
-			}
-			r.eventually("complete", r.complete)
-			got := r.pair.new.bodies("INBOX")
-			slices.Sort(got)
-			if different := len(slices.Compact(slices.Clone(got))); len(got) != 250 || different != 250 {
-				t.Errorf("%d messages, %d different ones", len(got), different)
-			}
+			inBubble(t, func(t *testing.T) {
+				r := newRig(t)
+				if step == "+LISTING" {
+					r.pair.old.folders["INBOX"].next = session.ListWindow + 1
+				}
+				for n := range 250 {
+					r.pair.old.deliver("INBOX", mail(n))
+				}
+				r.stopAt(step)
+				r.eventually("at rest", func() bool { return !r.busy() })
+				if a := r.row(); a.State != store.Stopped || a.Problem != nil {
+					t.Errorf("state %s, problem %+v", a.State, a.Problem)
+				}
+				before := r.pair.old.attempts() + r.pair.new.attempts()
+				r.engine.Connected(t.Context(), r.account.ID)
+				r.engine.Visit(t.Context(), r.account.ID, "INBOX", nil)
+				r.engine.Disconnected(r.account.ID)
+				if err := r.engine.Again(t.Context(), r.ids()); err != nil {
+					t.Error(err)
+				}
+				if n := r.pair.old.attempts() + r.pair.new.attempts() - before; n != 0 || r.turn() != nil {
+					t.Errorf("connected %d times while stopped, turn %v", n, r.turn())
+				}
+				r.stop() // the state is durable
+				r.start(true)
+				if r.turn() != nil {
+					t.Errorf("after a restart: turn %v", r.turn())
+				}
+				if _, err := r.engine.Begin(t.Context(), r.ids()); err != nil {
+					t.Fatal(err)
+				}
+				r.eventually("complete", r.complete)
+				got := r.pair.new.bodies("INBOX")
+				slices.Sort(got)
+				if different := len(slices.Compact(slices.Clone(got))); len(got) != 250 || different != 250 {
+					t.Errorf("%d messages, %d different ones", len(got), different)
+				}
+			})
 		})
 	}
 }

@@ -2,10 +2,10 @@ package syncer
 
 import (
 	"fmt"
-	"sync/atomic"
 	"testing"
 
 	"postferry/internal/lab"
+	"postferry/syncer/session"
 )
 
 // cutStride is how far apart the octets are at which TestCutAtOctets cuts; at each
@@ -33,11 +33,7 @@ func (l cutLine) plan(f lab.Fault) lab.Plan {
 // directions. Afterwards everything is there once, unchanged, and nothing in quarantine.
 func TestCutAtOctets(t *testing.T) {
 	for _, line := range []cutLine{{"old", false}, {"old", true}, {"new", false}, {"new", true}} {
-		whole := newCutRig(t, line, lab.Fault{})
-		whole.start(false)
-		whole.complete(6)
-		total := whole.octets()
-		whole.stop()
+		total := wholeOctets(t, line)
 		if total < 300 {
 			t.Fatalf("%+v: only %d octets", line, total)
 		}
@@ -46,45 +42,56 @@ func TestCutAtOctets(t *testing.T) {
 			kind := kinds[at/cutStride%2]
 			t.Run(fmt.Sprintf("%s to client %t at %d of %d", line.side, line.toClient, at, total), func(t *testing.T) {
 				t.Parallel()
-				cutAtOctet(t, newCutRig(t, line, lab.Fault{Kind: kind, At: at}))
+				inBubble(t, func(t *testing.T) { cutAtOctet(t, newCutRig(t, line, lab.Fault{Kind: kind, At: at})) })
 			})
 		}
 	}
 }
 
+// wholeOctets counts what goes over a line that isn't cut.
+func wholeOctets(t *testing.T, line cutLine) (total int64) {
+	t.Helper()
+	inBubble(t, func(t *testing.T) {
+		whole := newCutRig(t, line, lab.Fault{})
+		whole.start(false)
+		whole.complete(6)
+		total = whole.octets()
+	})
+	return total
+}
+
 // cutRig is an engine between two servers, one behind a line that is cut once.
 type cutRig struct {
 	*oddRig
-	line     *lab.Faulty
+	line     *breakingLine
 	toClient bool
 }
 
 func newCutRig(t *testing.T, line cutLine, fault lab.Fault) *cutRig {
 	t.Helper()
-	r := &cutRig{oddRig: newOddRigWith(t, lab.OddOptions{}, lab.OddOptions{}, cutFolders), toClient: line.toClient}
+	r := &cutRig{oddRig: newOddRigInMemoryWith(t, lab.OddOptions{}, lab.OddOptions{}, cutFolders), toClient: line.toClient}
 	r.silent = true
 	r.cfg.Sync.OldConnections, r.cfg.Sync.NewConnections = 1, 1 // so that all goes over the first connection
-	server := &r.cfg.Domains[0].Old
-	if line.side == "new" {
-		server = &r.cfg.Domains[0].New
-	}
-	var once atomic.Bool
-	r.line = lab.FaultLine(t, fmt.Sprintf("%s:%d", server.Host, server.Port), func(int) lab.Plan {
-		if once.Swap(true) {
+	r.line = &breakingLine{plan: func(conn int) lab.Plan {
+		if conn > 0 {
 			return lab.Plan{}
 		}
 		return line.plan(fault)
-	})
-	*server = lab.At(*server, r.line.Addr)
+	}}
+	real := session.RealDialers()
+	if line.side == "new" {
+		r.line.dial, r.dialNew = r.new.Dial, through(real.New, r.line.Dial)
+	} else {
+		r.line.dial, r.dialOld = r.old.Dial, through(real.Old, r.line.Dial)
+	}
 	return r
 }
 
 func (r *cutRig) octets() int64 {
-	toServer, toClient := r.line.Bytes()
 	if r.toClient {
-		return toClient
+		return r.line.toClient.Load()
 	}
-	return toServer
+	return r.line.toServer.Load()
 }
 
 func cutAtOctet(t *testing.T, r *cutRig) {

@@ -51,7 +51,9 @@ func TestLabelledKilledAtEveryStep(t *testing.T) {
 			again := i % 2 * (1 + i%12)
 			t.Run(fmt.Sprintf("%s again %d%s", at, again, name), func(t *testing.T) {
 				t.Parallel()
-				untilStruck(t, func() bool { return labelledKilled(t, at, again, server) })
+				inBubble(t, func(t *testing.T) {
+					untilStruck(t, func() bool { return labelledKilled(t, at, again, server) })
+				})
 			})
 		}
 	}
@@ -108,26 +110,28 @@ func TestLabelledCut(t *testing.T) {
 			for nth := range 3 - f.times { // what broke twice is not copied any more
 				t.Run(fmt.Sprintf("%s %s %d", f.name, step, nth), func(t *testing.T) {
 					t.Parallel()
-					r := newLabelledKillRig(t, func(*fakeServer) {})
-					seen, struck := 0, 0
-					r.pair.new.fail(func(now string) error {
-						if now != step || struck == f.times {
-							return nil
+					inBubble(t, func(t *testing.T) {
+						r := newLabelledKillRig(t, func(*fakeServer) {})
+						seen, struck := 0, 0
+						r.pair.new.fail(func(now string) error {
+							if now != step || struck == f.times {
+								return nil
+							}
+							if seen++; seen <= nth {
+								return nil
+							}
+							struck++
+							return f.err()
+						})
+						r.start(false)
+						r.sync()
+						r.rested()
+						r.sync()
+						r.everythingOnce(labelledFolders...)
+						if struck < f.times {
+							t.Errorf("it struck %d times", struck)
 						}
-						if seen++; seen <= nth {
-							return nil
-						}
-						struck++
-						return f.err()
 					})
-					r.start(false)
-					r.sync()
-					r.rested()
-					r.sync()
-					r.everythingOnce(labelledFolders...)
-					if struck < f.times {
-						t.Errorf("it struck %d times", struck)
-					}
 				})
 			}
 		}

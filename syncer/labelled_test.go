@@ -158,37 +158,39 @@ func TestLabelledBroughtAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := labelledRig(t)
-			r.quiet = 3 * time.Millisecond
-			if tt.change != nil {
-				tt.change(r)
-			}
-			if tt.before != nil {
-				r.pair.new.fail(func(step string) error {
-					if f := r.pair.new.folders["Trips"]; f != nil && len(r.pair.new.folders["INBOX"].messages) == 4 {
-						tt.before(r, step)
-					}
-					return nil
-				})
-			}
-			r.start(false)
-			r.pass(11)
-			if n := r.pair.old.count("BODY"); n != tt.bodies {
-				t.Errorf("%d bodies were downloaded, want %d", n, tt.bodies)
-			}
-			if n := r.pair.new.count("COPY"); tt.copies > 0 && n != tt.copies {
-				t.Errorf("%d times COPY, want %d", n, tt.copies)
-			}
-			r.sync()
-			r.pass(0)
-			for name, want := range labelledEverywhere {
-				if name != "INBOX" || tt.inbox == nil {
-					r.has(name, want...)
+			inBubble(t, func(t *testing.T) {
+				r := labelledRig(t)
+				r.quiet = 3 * time.Millisecond
+				if tt.change != nil {
+					tt.change(r)
 				}
-			}
-			if got := r.pair.new.bodies("INBOX"); tt.inbox != nil && !slices.Equal(got, tt.inbox) {
-				t.Errorf("INBOX has %q", got)
-			}
+				if tt.before != nil {
+					r.pair.new.fail(func(step string) error {
+						if f := r.pair.new.folders["Trips"]; f != nil && len(r.pair.new.folders["INBOX"].messages) == 4 {
+							tt.before(r, step)
+						}
+						return nil
+					})
+				}
+				r.start(false)
+				r.pass(11)
+				if n := r.pair.old.count("BODY"); n != tt.bodies {
+					t.Errorf("%d bodies were downloaded, want %d", n, tt.bodies)
+				}
+				if n := r.pair.new.count("COPY"); tt.copies > 0 && n != tt.copies {
+					t.Errorf("%d times COPY, want %d", n, tt.copies)
+				}
+				r.sync()
+				r.pass(0)
+				for name, want := range labelledEverywhere {
+					if name != "INBOX" || tt.inbox == nil {
+						r.has(name, want...)
+					}
+				}
+				if got := r.pair.new.bodies("INBOX"); tt.inbox != nil && !slices.Equal(got, tt.inbox) {
+					t.Errorf("INBOX has %q", got)
+				}
+			})
 		})
 	}
 }

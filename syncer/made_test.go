@@ -48,43 +48,45 @@ func TestMadeAndKnownLater(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			var from atomic.Pointer[time.Time]
-			opt := lab.OddOptions{}
-			r := newOddRig(t, lab.OddOptions{}, opt)
-			behind := unknownWhile(func(folder string) bool {
-				at := from.Load()
-				return folder == "Work" && (at == nil || time.Since(*at) < tt.after)
-			})
-			answer := behind.Answer
-			behind.Answer = func(c *lab.OddConn) string {
-				if c.Verb == "CREATE" && c.Folder() == "Work" && from.Load() == nil {
-					now := time.Now()
-					from.Store(&now)
-					return "" // it is made
+			inBubble(t, func(t *testing.T) {
+				var from atomic.Pointer[time.Time]
+				opt := lab.OddOptions{}
+				r := newOddRigInMemory(t, lab.OddOptions{}, opt)
+				behind := unknownWhile(func(folder string) bool {
+					at := from.Load()
+					return folder == "Work" && (at == nil || time.Since(*at) < tt.after)
+				})
+				answer := behind.Answer
+				behind.Answer = func(c *lab.OddConn) string {
+					if c.Verb == "CREATE" && c.Folder() == "Work" && from.Load() == nil {
+						now := time.Now()
+						from.Store(&now)
+						return "" // it is made
+					}
+					return answer(c)
 				}
-				return answer(c)
-			}
-			r.new.Change(func(opt *lab.OddOptions) { *opt = withCaps(behind) })
-			r.start(false)
-			res := r.sync()
-			if res.Pass.Complete != tt.one && tt.one {
-				t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
-			}
-			if row := r.folderRow("Work"); row.State == store.FolderDeleted || row.State == store.FolderMissing {
-				t.Errorf("%+v", row)
-			}
-			if !res.Pass.Complete {
-				if p := res.Problem; p == nil || p.Folder != "Work" || p.Kind != store.FolderNotMade {
-					t.Errorf("problem %+v", res.Problem)
-				}
-				time.Sleep(tt.after)
-				if res = r.sync(); !res.Pass.Complete {
+				r.new.Change(func(opt *lab.OddOptions) { *opt = withCaps(behind) })
+				r.start(false)
+				res := r.sync()
+				if res.Pass.Complete != tt.one && tt.one {
 					t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
 				}
-			}
-			r.foundOn("Work", foldertree.DecodeName(r.folderRow("Work").New))
-			r.foundOn("Archive", "Archive")
-			r.complete(0)
+				if row := r.folderRow("Work"); row.State == store.FolderDeleted || row.State == store.FolderMissing {
+					t.Errorf("%+v", row)
+				}
+				if !res.Pass.Complete {
+					if p := res.Problem; p == nil || p.Folder != "Work" || p.Kind != store.FolderNotMade {
+						t.Errorf("problem %+v", res.Problem)
+					}
+					time.Sleep(tt.after)
+					if res = r.sync(); !res.Pass.Complete {
+						t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+					}
+				}
+				r.foundOn("Work", foldertree.DecodeName(r.folderRow("Work").New))
+				r.foundOn("Archive", "Archive")
+				r.complete(0)
+			})
 		})
 	}
 }
@@ -108,27 +110,29 @@ func TestMadeInVain(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := newOddRigWith(t, lab.OddOptions{}, withCaps(unknownWhile(tt.unknown)), map[string]int{"INBOX": 3, "INBOX/Bills": 4, "Work": 5})
-			r.start(false)
-			res := r.sync()
-			r.foundOn("Work", "Work")
-			row := r.folderRow("INBOX/Bills")
-			if tt.want == "" {
-				if p := res.Problem; res.Pass.Complete || p == nil || p.Folder != "INBOX/Bills" || !strings.Contains(p.Summary.String(), "does not know it") || row.State != store.FolderPlanned {
-					t.Errorf("%+v, problem %+v, row %+v", res.Pass, p, row)
-				}
-				for range 2 {
-					if res := r.sync(); res.Pass.Complete {
-						t.Errorf("%+v", res.Pass)
+			inBubble(t, func(t *testing.T) {
+				r := newOddRigInMemoryWith(t, lab.OddOptions{}, withCaps(unknownWhile(tt.unknown)), map[string]int{"INBOX": 3, "INBOX/Bills": 4, "Work": 5})
+				r.start(false)
+				res := r.sync()
+				r.foundOn("Work", "Work")
+				row := r.folderRow("INBOX/Bills")
+				if tt.want == "" {
+					if p := res.Problem; res.Pass.Complete || p == nil || p.Folder != "INBOX/Bills" || !strings.Contains(p.Summary.String(), "does not know it") || row.State != store.FolderPlanned {
+						t.Errorf("%+v, problem %+v, row %+v", res.Pass, p, row)
 					}
+					for range 2 {
+						if res := r.sync(); res.Pass.Complete {
+							t.Errorf("%+v", res.Pass)
+						}
+					}
+					return
 				}
-				return
-			}
-			if !res.Pass.Complete || !strings.Contains(row.New, tt.want) || row.State != store.FolderPresent {
-				t.Errorf("%+v, problem %+v, row %+v", res.Pass, res.Problem, row)
-			}
-			r.foundOn("INBOX/Bills", row.New)
-			r.complete(0)
+				if !res.Pass.Complete || !strings.Contains(row.New, tt.want) || row.State != store.FolderPresent {
+					t.Errorf("%+v, problem %+v, row %+v", res.Pass, res.Problem, row)
+				}
+				r.foundOn("INBOX/Bills", row.New)
+				r.complete(0)
+			})
 		})
 	}
 }
@@ -140,21 +144,23 @@ func TestMadeOtherwise(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			var r *oddRig
-			opt := createsAs(func() *lab.Odd { return r.new }, func(name string) string {
-				if name == tt.name {
-					return tt.want
+			inBubble(t, func(t *testing.T) {
+				var r *oddRig
+				opt := createsAs(func() *lab.Odd { return r.new }, func(name string) string {
+					if name == tt.name {
+						return tt.want
+					}
+					return name
+				})
+				r = newOddRigInMemoryWith(t, lab.OddOptions{}, opt, map[string]int{"INBOX": 3, tt.name: 4})
+				r.start(false)
+				res := r.sync()
+				if row := r.folderRow(tt.name); !res.Pass.Complete || row.New != tt.want {
+					t.Errorf("%+v, problem %+v, row %+v; there %q", res.Pass, res.Problem, row, r.new.Folders())
 				}
-				return name
+				r.foundOn(tt.name, tt.want)
+				r.complete(0)
 			})
-			r = newOddRigWith(t, lab.OddOptions{}, opt, map[string]int{"INBOX": 3, tt.name: 4})
-			r.start(false)
-			res := r.sync()
-			if row := r.folderRow(tt.name); !res.Pass.Complete || row.New != tt.want {
-				t.Errorf("%+v, problem %+v, row %+v; there %q", res.Pass, res.Problem, row, r.new.Folders())
-			}
-			r.foundOn(tt.name, tt.want)
-			r.complete(0)
 		})
 	}
 }

@@ -169,7 +169,7 @@ func TestMadeNotFilled(t *testing.T) {
 	hold := func(t *testing.T) (*oddRig, *atomic.Bool) {
 		var held atomic.Bool
 		held.Store(true)
-		r := newOddRig(t, lab.OddOptions{}, holdsBack("Work", &held))
+		r := newOddRigInMemory(t, lab.OddOptions{}, holdsBack("Work", &held))
 		r.start(false)
 		r.sync()
 		if n := len(r.new.Messages("Work")); n != 0 {
@@ -182,53 +182,59 @@ func TestMadeNotFilled(t *testing.T) {
 		r.sync() // what was put aside is tried again
 	}
 	t.Run("renamed", func(t *testing.T) {
-		r, _ := hold(t)
-		r.new.Rename("Work", "Projects", false)
-		release(r)
-		r.foundOn("Work", "Projects")
-		r.complete(0)
+		inBubble(t, func(t *testing.T) {
+			r, _ := hold(t)
+			r.new.Rename("Work", "Projects", false)
+			release(r)
+			r.foundOn("Work", "Projects")
+			r.complete(0)
+		})
 	})
 	t.Run("renamed with what is below, numbered anew", func(t *testing.T) {
-		var held atomic.Bool
-		held.Store(true)
-		refuse := func(c *lab.OddConn) string {
-			if held.Load() && c.Verb == "APPEND" && strings.HasPrefix(c.Folder(), "a") {
-				return "NO [UNAVAILABLE] not now"
+		inBubble(t, func(t *testing.T) {
+			var held atomic.Bool
+			held.Store(true)
+			refuse := func(c *lab.OddConn) string {
+				if held.Load() && c.Verb == "APPEND" && strings.HasPrefix(c.Folder(), "a") {
+					return "NO [UNAVAILABLE] not now"
+				}
+				return ""
 			}
-			return ""
-		}
-		r := newOddRigWith(t, lab.OddOptions{}, lab.OddOptions{Answer: refuse}, map[string]int{"INBOX": 2, "a": 2, "a/b": 3})
-		r.start(false)
-		r.sync()
-		held.Store(false)
-		r.new.Rename("a", "z", false)
-		r.new.Rename("a/b", "z/b", true)
-		release(r)
-		r.foundOn("a", "z")
-		r.foundOn("a/b", "z/b")
+			r := newOddRigInMemoryWith(t, lab.OddOptions{}, lab.OddOptions{Answer: refuse}, map[string]int{"INBOX": 2, "a": 2, "a/b": 3})
+			r.start(false)
+			r.sync()
+			held.Store(false)
+			r.new.Rename("a", "z", false)
+			r.new.Rename("a/b", "z/b", true)
+			release(r)
+			r.foundOn("a", "z")
+			r.foundOn("a/b", "z/b")
+		})
 	})
 	t.Run("deleted", func(t *testing.T) {
-		r, _ := hold(t)
-		r.new.Delete("Work")
-		for range 2 {
-			res := r.sync()
-			if p := res.Problem; res.Pass.Complete || p == nil || p.Kind != store.MissingFolder || p.Folder != "Work" || !strings.Contains(p.Summary.String(), "12 messages") {
-				t.Errorf("%+v, problem %+v", res.Pass, p)
+		inBubble(t, func(t *testing.T) {
+			r, _ := hold(t)
+			r.new.Delete("Work")
+			for range 2 {
+				res := r.sync()
+				if p := res.Problem; res.Pass.Complete || p == nil || p.Kind != store.MissingFolder || p.Folder != "Work" || !strings.Contains(p.Summary.String(), "12 messages") {
+					t.Errorf("%+v, problem %+v", res.Pass, p)
+				}
+				if row := r.folderRow("Work"); row.State != store.FolderMissing || row.LeftOut != 12 || row.Missing.Looks != 1 {
+					t.Errorf("%+v", row)
+				}
 			}
-			if row := r.folderRow("Work"); row.State != store.FolderMissing || row.LeftOut != 12 || row.Missing.Looks != 1 {
+			if slices.Contains(r.new.Folders(), "Work") {
+				t.Error("Work was made again")
+			}
+			r.new.Create("Work") // somebody wants it after all
+			release(r)
+			r.foundOn("Work", "Work")
+			r.complete(0)
+			if row := r.folderRow("Work"); row.State != store.FolderPresent || row.LeftOut != 0 || row.Missing != (store.Missing{}) {
 				t.Errorf("%+v", row)
 			}
-		}
-		if slices.Contains(r.new.Folders(), "Work") {
-			t.Error("Work was made again")
-		}
-		r.new.Create("Work") // somebody wants it after all
-		release(r)
-		r.foundOn("Work", "Work")
-		r.complete(0)
-		if row := r.folderRow("Work"); row.State != store.FolderPresent || row.LeftOut != 0 || row.Missing != (store.Missing{}) {
-			t.Errorf("%+v", row)
-		}
+		})
 	})
 }
 
@@ -286,7 +292,7 @@ func TestMissingFolder(t *testing.T) {
 		r.complete(1)
 		r.foundOn("Work", "Projects")
 	})
-	inBubble := func(name string, test func(t *testing.T, r *oddRig)) {
+	afterwards := func(name string, test func(t *testing.T, r *oddRig)) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newOddRigInMemory(t, lab.OddOptions{}, lab.OddOptions{})
@@ -296,7 +302,7 @@ func TestMissingFolder(t *testing.T) {
 			})
 		})
 	}
-	inBubble("looks are counted by the hour", func(t *testing.T, r *oddRig) {
+	afterwards("looks are counted by the hour", func(t *testing.T, r *oddRig) {
 		hide(r, "Work")
 		for want := range uint32(3) {
 			r.complete(0)
@@ -308,7 +314,7 @@ func TestMissingFolder(t *testing.T) {
 			time.Sleep(time.Hour)
 		}
 	})
-	inBubble("numbered anew meanwhile, and found by what it holds", func(t *testing.T, r *oddRig) {
+	afterwards("numbered anew meanwhile, and found by what it holds", func(t *testing.T, r *oddRig) {
 		hide(r, "Work", "Projects")
 		r.complete(0)
 		r.new.Rename("Work", "Projects", true)
@@ -392,7 +398,7 @@ func mailNumber(body string) (n int) {
 // TestDecideFolder: a person says what a missing folder is.
 func TestDecideFolder(t *testing.T) {
 	missing := func(t *testing.T) (*oddRig, store.FolderID) {
-		r := newOddRig(t, lab.OddOptions{}, lab.OddOptions{})
+		r := newOddRigInMemory(t, lab.OddOptions{}, lab.OddOptions{})
 		r.start(false)
 		r.complete(oddTotal())
 		r.new.Delete("Work")
@@ -409,75 +415,87 @@ func TestDecideFolder(t *testing.T) {
 		}
 	}
 	t.Run("deleted", func(t *testing.T) {
-		r, id := missing(t)
-		decide(r, id, report.FolderDeleted)
-		for range 2 {
-			r.complete(0)
-		}
-		if row := r.folderRow("Work"); row.State != store.FolderDeleted || row.LeftOut != 2 || row.Missing != (store.Missing{}) {
-			t.Errorf("%+v", row)
-		}
-		if slices.Contains(r.new.Folders(), "Work") {
-			t.Error("Work was made again")
-		}
+		inBubble(t, func(t *testing.T) {
+			r, id := missing(t)
+			decide(r, id, report.FolderDeleted)
+			for range 2 {
+				r.complete(0)
+			}
+			if row := r.folderRow("Work"); row.State != store.FolderDeleted || row.LeftOut != 2 || row.Missing != (store.Missing{}) {
+				t.Errorf("%+v", row)
+			}
+			if slices.Contains(r.new.Folders(), "Work") {
+				t.Error("Work was made again")
+			}
+		})
 	})
 	t.Run("made again", func(t *testing.T) {
-		r, id := missing(t)
-		decide(r, id, report.FolderRecreate)
-		r.complete(14)
-		r.arrived(nil)
-		r.complete(0)
+		inBubble(t, func(t *testing.T) {
+			r, id := missing(t)
+			decide(r, id, report.FolderRecreate)
+			r.complete(14)
+			r.arrived(nil)
+			r.complete(0)
+		})
 	})
 	t.Run("made again, after a restart", func(t *testing.T) {
-		r, id := missing(t)
-		decide(r, id, report.FolderRecreate)
-		r.stop()
-		r.start(false)
-		r.complete(14)
-		r.arrived(nil)
+		inBubble(t, func(t *testing.T) {
+			r, id := missing(t)
+			decide(r, id, report.FolderRecreate)
+			r.stop()
+			r.start(false)
+			r.complete(14)
+			r.arrived(nil)
+		})
 	})
 	t.Run("made again, where another has its name", func(t *testing.T) {
-		r, id := missing(t)
-		r.new.Rename("Archive", "Work", false)
-		r.late("Archive", 90)
-		if res := r.sync(); res.Pass.Complete {
-			t.Errorf("%+v", res.Pass)
-		}
-		decide(r, id, report.FolderRecreate)
-		r.complete(14)
-		r.foundOn("Archive", "Work")
-		row := r.folderRow("Work")
-		if row.New == "Work" {
-			t.Errorf("%+v", row)
-		}
-		r.foundOn("Work", row.New)
+		inBubble(t, func(t *testing.T) {
+			r, id := missing(t)
+			r.new.Rename("Archive", "Work", false)
+			r.late("Archive", 90)
+			if res := r.sync(); res.Pass.Complete {
+				t.Errorf("%+v", res.Pass)
+			}
+			decide(r, id, report.FolderRecreate)
+			r.complete(14)
+			r.foundOn("Archive", "Work")
+			row := r.folderRow("Work")
+			if row.New == "Work" {
+				t.Errorf("%+v", row)
+			}
+			r.foundOn("Work", row.New)
+		})
 	})
 	t.Run("nothing to decide", func(t *testing.T) {
-		r, id := missing(t)
-		inbox := r.folderRow("INBOX").ID
-		for folder, want := range map[store.FolderID]error{inbox: report.ErrNotMissing, 999: report.ErrNoFolder} {
-			for _, v := range []report.FolderVerdict{report.FolderDeleted, report.FolderRecreate} {
-				if err := r.engine.DecideFolder(t.Context(), r.account.ID, folder, v); !errors.Is(err, want) {
-					t.Errorf("%d %s: %v, want %v", folder, v, err, want)
+		inBubble(t, func(t *testing.T) {
+			r, id := missing(t)
+			inbox := r.folderRow("INBOX").ID
+			for folder, want := range map[store.FolderID]error{inbox: report.ErrNotMissing, 999: report.ErrNoFolder} {
+				for _, v := range []report.FolderVerdict{report.FolderDeleted, report.FolderRecreate} {
+					if err := r.engine.DecideFolder(t.Context(), r.account.ID, folder, v); !errors.Is(err, want) {
+						t.Errorf("%d %s: %v, want %v", folder, v, err, want)
+					}
 				}
 			}
-		}
-		if err := r.engine.DecideFolder(t.Context(), r.account.ID, id, "perhaps"); err == nil {
-			t.Error("no error for a verdict that there is not")
-		}
+			if err := r.engine.DecideFolder(t.Context(), r.account.ID, id, "perhaps"); err == nil {
+				t.Error("no error for a verdict that there is not")
+			}
+		})
 	})
 	t.Run("gone from the old server", func(t *testing.T) {
-		var hold atomic.Bool
-		hold.Store(true)
-		r := newOddRig(t, lab.OddOptions{}, holdsBack("Work", &hold))
-		r.start(false)
-		r.sync()
-		r.old.Delete("Work")
-		hold.Store(false)
-		if res := r.sync(); res.Pass.Complete || res.Problem.Kind != store.FolderLeftOld {
-			t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
-		}
-		decide(r, r.folderRow("Work").ID, report.FolderDeleted)
-		r.complete(0)
+		inBubble(t, func(t *testing.T) {
+			var hold atomic.Bool
+			hold.Store(true)
+			r := newOddRigInMemory(t, lab.OddOptions{}, holdsBack("Work", &hold))
+			r.start(false)
+			r.sync()
+			r.old.Delete("Work")
+			hold.Store(false)
+			if res := r.sync(); res.Pass.Complete || res.Problem.Kind != store.FolderLeftOld {
+				t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+			}
+			decide(r, r.folderRow("Work").ID, report.FolderDeleted)
+			r.complete(0)
+		})
 	})
 }

@@ -131,25 +131,27 @@ func TestMixedUpOldServer(t *testing.T) {
 		for _, whom := range []string{"one", "all"} {
 			t.Run(name+"/"+whom, func(t *testing.T) {
 				t.Parallel()
-				var mu sync.Mutex
-				struck := map[uint32]bool{}
-				r := newOddRig(t, lab.OddOptions{Fetch: func(c *lab.OddConn, m *lab.OddMessage, response string) string {
-					mu.Lock()
-					defer mu.Unlock()
-					if c.Folder() != "INBOX" || struck[m.UID] || whom == "one" && m.UID != oddOne || bodyItem(response) == "" {
-						return response
+				inBubble(t, func(t *testing.T) {
+					var mu sync.Mutex
+					struck := map[uint32]bool{}
+					r := newOddRigInMemory(t, lab.OddOptions{Fetch: func(c *lab.OddConn, m *lab.OddMessage, response string) string {
+						mu.Lock()
+						defer mu.Unlock()
+						if c.Folder() != "INBOX" || struck[m.UID] || whom == "one" && m.UID != oddOne || bodyItem(response) == "" {
+							return response
+						}
+						struck[m.UID] = true
+						return mixup(c, m, response)
+					}}, lab.OddOptions{})
+					r.start(false)
+					r.complete(oddTotal())
+					r.arrived(nil)
+					r.complete(0)
+					r.arrived(nil)
+					if len(struck) == 0 {
+						t.Error("the server never was odd")
 					}
-					struck[m.UID] = true
-					return mixup(c, m, response)
-				}}, lab.OddOptions{})
-				r.start(false)
-				r.complete(oddTotal())
-				r.arrived(nil)
-				r.complete(0)
-				r.arrived(nil)
-				if len(struck) == 0 {
-					t.Error("the server never was odd")
-				}
+				})
 			})
 		}
 	}
@@ -163,21 +165,23 @@ func TestAlwaysMixedUpOldServer(t *testing.T) {
 	for name, mixup := range mixups {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newOddRig(t, lab.OddOptions{Fetch: func(c *lab.OddConn, m *lab.OddMessage, response string) string {
-				if c.Folder() != "INBOX" || m.UID != oddOne {
-					return response
+			inBubble(t, func(t *testing.T) {
+				r := newOddRigInMemory(t, lab.OddOptions{Fetch: func(c *lab.OddConn, m *lab.OddMessage, response string) string {
+					if c.Folder() != "INBOX" || m.UID != oddOne {
+						return response
+					}
+					return mixup(c, m, response)
+				}}, lab.OddOptions{})
+				r.start(false)
+				res := r.sync()
+				told := res.Problem != nil || len(r.quarantined()) > 0
+				if told == res.Pass.Complete && res.Problem != nil {
+					t.Errorf("complete: %v, problem %+v", res.Pass.Complete, res.Problem)
 				}
-				return mixup(c, m, response)
-			}}, lab.OddOptions{})
-			r.start(false)
-			res := r.sync()
-			told := res.Problem != nil || len(r.quarantined()) > 0
-			if told == res.Pass.Complete && res.Problem != nil {
-				t.Errorf("complete: %v, problem %+v", res.Pass.Complete, res.Problem)
-			}
-			if !lies[name] {
-				r.arrived(func(folder, body string) bool { return told && folder == "INBOX" && isOdd(body) })
-			}
+				if !lies[name] {
+					r.arrived(func(folder, body string) bool { return told && folder == "INBOX" && isOdd(body) })
+				}
+			})
 		})
 	}
 }

@@ -88,32 +88,34 @@ func TestBreaksAtOneFolder(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := newOddRigWith(t, tt.old, tt.new, map[string]int{"INBOX": 30, "Archive": 5, "Work": 12, "Zoo": 7})
-			r.start(false)
-			for range 2 {
-				res := r.sync()
-				if tt.arrives {
-					if !res.Pass.Complete {
-						t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+			inBubble(t, func(t *testing.T) {
+				r := newOddRigInMemoryWith(t, tt.old, tt.new, map[string]int{"INBOX": 30, "Archive": 5, "Work": 12, "Zoo": 7})
+				r.start(false)
+				for range 2 {
+					res := r.sync()
+					if tt.arrives {
+						if !res.Pass.Complete {
+							t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+						}
+						continue
 					}
-					continue
+					if p := res.Problem; res.Pass.Complete || p == nil || p.Folder != tt.folder || p.Advice != store.RetryLater {
+						t.Errorf("%+v, problem %+v", res.Pass, p)
+					}
 				}
-				if p := res.Problem; res.Pass.Complete || p == nil || p.Folder != tt.folder || p.Advice != store.RetryLater {
-					t.Errorf("%+v, problem %+v", res.Pass, p)
+				r.arrived(func(folder, _ string) bool { return folder == tt.folder })
+				for _, s := range []*lab.Odd{r.old, r.new} {
+					s.Change(func(opt *lab.OddOptions) { opt.Answer = nil })
 				}
-			}
-			r.arrived(func(folder, _ string) bool { return folder == tt.folder })
-			for _, s := range []*lab.Odd{r.old, r.new} {
-				s.Change(func(opt *lab.OddOptions) { opt.Answer = nil })
-			}
-			if res := r.sync(); !res.Pass.Complete {
-				t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
-			}
-			if row := r.folderRow("Work"); row.State != store.FolderPresent {
-				t.Errorf("%+v", row)
-			}
-			r.foundOn("Work", foldertree.DecodeName(r.folderRow("Work").New))
-			r.complete(0)
+				if res := r.sync(); !res.Pass.Complete {
+					t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+				}
+				if row := r.folderRow("Work"); row.State != store.FolderPresent {
+					t.Errorf("%+v", row)
+				}
+				r.foundOn("Work", foldertree.DecodeName(r.folderRow("Work").New))
+				r.complete(0)
+			})
 		})
 	}
 }

@@ -94,26 +94,28 @@ func TestServerInTrouble(t *testing.T) {
 		for name, caps := range map[string]string{"all at once": "", "one by one": "IMAP4rev1 UIDPLUS LITERAL+"} {
 			t.Run(words+"/"+name, func(t *testing.T) {
 				t.Parallel()
-				r := newOddRigWith(t, lab.OddOptions{}, lab.OddOptions{Caps: caps}, map[string]int{"INBOX": 40})
-				r.new.Change(func(opt *lab.OddOptions) {
-					opt.Append = func(*lab.OddConn, *lab.OddMessage) string { return words }
-				})
-				r.start(false)
-				res := r.sync()
-				if p := res.Problem; res.Pass.Complete || p == nil || p.Advice != store.RetryLater || p.Server != store.NewSide || !strings.Contains(p.Cause, textOf(words)) {
-					t.Errorf("%+v, problem %+v", res.Pass, p)
-				}
-				for _, q := range r.quarantined() {
-					if !q.Again || !strings.Contains(words, "SERVERBUG") {
-						t.Errorf("in quarantine: %+v", q)
+				inBubble(t, func(t *testing.T) {
+					r := newOddRigInMemoryWith(t, lab.OddOptions{}, lab.OddOptions{Caps: caps}, map[string]int{"INBOX": 40})
+					r.new.Change(func(opt *lab.OddOptions) {
+						opt.Append = func(*lab.OddConn, *lab.OddMessage) string { return words }
+					})
+					r.start(false)
+					res := r.sync()
+					if p := res.Problem; res.Pass.Complete || p == nil || p.Advice != store.RetryLater || p.Server != store.NewSide || !strings.Contains(p.Cause, textOf(words)) {
+						t.Errorf("%+v, problem %+v", res.Pass, p)
 					}
-				}
-				if n := r.new.Count("APPEND"); n > 120 {
-					t.Errorf("%d times APPEND", n)
-				}
-				r.new.Change(func(opt *lab.OddOptions) { opt.Append = nil })
-				r.complete(40)
-				r.arrived(nil)
+					for _, q := range r.quarantined() {
+						if !q.Again || !strings.Contains(words, "SERVERBUG") {
+							t.Errorf("in quarantine: %+v", q)
+						}
+					}
+					if n := r.new.Count("APPEND"); n > 120 {
+						t.Errorf("%d times APPEND", n)
+					}
+					r.new.Change(func(opt *lab.OddOptions) { opt.Append = nil })
+					r.complete(40)
+					r.arrived(nil)
+				})
 			})
 		}
 	}
@@ -126,30 +128,32 @@ func TestTroubleInTheMiddle(t *testing.T) {
 		for name, caps := range map[string]string{"all at once": "", "one by one": "IMAP4rev1 UIDPLUS LITERAL+"} {
 			t.Run(words+"/"+name, func(t *testing.T) {
 				t.Parallel()
-				taken := 0
-				r := newOddRigWith(t, lab.OddOptions{}, lab.OddOptions{Caps: caps, Append: func(c *lab.OddConn, _ *lab.OddMessage) string {
-					if c.Folder() != "INBOX" {
-						return ""
+				inBubble(t, func(t *testing.T) {
+					taken := 0
+					r := newOddRigInMemoryWith(t, lab.OddOptions{}, lab.OddOptions{Caps: caps, Append: func(c *lab.OddConn, _ *lab.OddMessage) string {
+						if c.Folder() != "INBOX" {
+							return ""
+						}
+						if taken++; taken <= 130 {
+							return ""
+						}
+						return words
+					}}, map[string]int{"INBOX": 250, "Work": 7})
+					r.start(false)
+					if res := r.sync(); res.Pass.Complete || res.Problem == nil || res.Pass.Copied == 0 {
+						t.Errorf("%+v", res.Pass)
 					}
-					if taken++; taken <= 130 {
-						return ""
+					for _, q := range r.quarantined() {
+						if !q.Again {
+							t.Errorf("in quarantine for good: %+v", q)
+						}
 					}
-					return words
-				}}, map[string]int{"INBOX": 250, "Work": 7})
-				r.start(false)
-				if res := r.sync(); res.Pass.Complete || res.Problem == nil || res.Pass.Copied == 0 {
-					t.Errorf("%+v", res.Pass)
-				}
-				for _, q := range r.quarantined() {
-					if !q.Again {
-						t.Errorf("in quarantine for good: %+v", q)
+					r.new.Change(func(opt *lab.OddOptions) { opt.Append = nil })
+					if res := r.sync(); res.Problem != nil || !res.Pass.Complete {
+						t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
 					}
-				}
-				r.new.Change(func(opt *lab.OddOptions) { opt.Append = nil })
-				if res := r.sync(); res.Problem != nil || !res.Pass.Complete {
-					t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
-				}
-				r.arrived(nil)
+					r.arrived(nil)
+				})
 			})
 		}
 	}
@@ -158,75 +162,81 @@ func TestTroubleInTheMiddle(t *testing.T) {
 // TestRefusedForLong: where all messages of a folder are refused for days, they wait in
 // quarantine, tried again by themselves, and don't keep the account from being finished.
 func TestRefusedForLong(t *testing.T) {
-	r := newOddRigWith(t, lab.OddOptions{}, lab.OddOptions{Append: saysOf("NO Nope", whose("INBOX", 1, 2, 3, 4, 5, 6, 7, 8))}, map[string]int{"INBOX": 8, "Work": 3})
-	r.start(false)
-	if res := r.sync(); res.Problem == nil || res.Problem.Kind != store.MessagesRefused || len(r.quarantined()) > 0 {
-		t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
-	}
-	r.stop()
-	row, err := r.store.AccountByID(t.Context(), r.account.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := *row.Problem
-	p.Since = p.Since.Add(-job.TroubleLasts)
-	if err := r.store.SetProblem(t.Context(), r.account.ID, &p); err != nil {
-		t.Fatal(err)
-	}
-	r.start(false)
-	if res := r.sync(); res.Problem != nil || !res.Pass.Complete || res.Pass.Quarantined != 8 {
-		t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
-	}
-	for _, q := range r.quarantined() {
-		if !q.Again {
-			t.Errorf("for good: %+v", q)
+	inBubble(t, func(t *testing.T) {
+		r := newOddRigInMemoryWith(t, lab.OddOptions{}, lab.OddOptions{Append: saysOf("NO Nope", whose("INBOX", 1, 2, 3, 4, 5, 6, 7, 8))}, map[string]int{"INBOX": 8, "Work": 3})
+		r.start(false)
+		if res := r.sync(); res.Problem == nil || res.Problem.Kind != store.MessagesRefused || len(r.quarantined()) > 0 {
+			t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
 		}
-	}
+		r.stop()
+		row, err := r.store.AccountByID(t.Context(), r.account.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := *row.Problem
+		p.Since = p.Since.Add(-job.TroubleLasts)
+		if err := r.store.SetProblem(t.Context(), r.account.ID, &p); err != nil {
+			t.Fatal(err)
+		}
+		r.start(false)
+		if res := r.sync(); res.Problem != nil || !res.Pass.Complete || res.Pass.Quarantined != 8 {
+			t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+		}
+		for _, q := range r.quarantined() {
+			if !q.Again {
+				t.Errorf("for good: %+v", q)
+			}
+		}
+	})
 }
 
 // TestOnlyBadOnesLeft: what a folder's other messages were recognised for says that the new
 // server takes mail there: those that it refuses are to blame, however many they are.
 func TestOnlyBadOnesLeft(t *testing.T) {
-	var bad []int
-	for n := 3; n <= 32; n++ {
-		bad = append(bad, n)
-	}
-	r := newOddRigWith(t, lab.OddOptions{}, lab.OddOptions{Append: saysOf("NO Nope", whose("INBOX", bad...))}, map[string]int{"INBOX": 32})
-	for _, m := range r.old.Messages("INBOX")[:2] {
-		r.new.Deliver("INBOX", m.Body, m.Date, m.Flags...)
-	}
-	r.start(false)
-	for range 2 { // some at a time
-		r.sync()
-	}
-	if res := r.sync(); res.Problem != nil || !res.Pass.Complete || len(r.quarantined()) != 30 {
-		t.Errorf("%+v, problem %+v, %d in quarantine", res.Pass, res.Problem, len(r.quarantined()))
-	}
+	inBubble(t, func(t *testing.T) {
+		var bad []int
+		for n := 3; n <= 32; n++ {
+			bad = append(bad, n)
+		}
+		r := newOddRigInMemoryWith(t, lab.OddOptions{}, lab.OddOptions{Append: saysOf("NO Nope", whose("INBOX", bad...))}, map[string]int{"INBOX": 32})
+		for _, m := range r.old.Messages("INBOX")[:2] {
+			r.new.Deliver("INBOX", m.Body, m.Date, m.Flags...)
+		}
+		r.start(false)
+		for range 2 { // some at a time
+			r.sync()
+		}
+		if res := r.sync(); res.Problem != nil || !res.Pass.Complete || len(r.quarantined()) != 30 {
+			t.Errorf("%+v, problem %+v, %d in quarantine", res.Pass, res.Problem, len(r.quarantined()))
+		}
+	})
 }
 
 // TestFewRefused: of a few messages that are all that came, nobody knows whether it is the
 // server or they. They wait in quarantine and are tried again by themselves.
 func TestFewRefused(t *testing.T) {
-	r := newOddRig(t, lab.OddOptions{}, lab.OddOptions{})
-	r.start(false)
-	r.complete(oddTotal())
-	r.new.Change(func(opt *lab.OddOptions) {
-		opt.Append = func(*lab.OddConn, *lab.OddMessage) string { return "NO Nope" }
-	})
-	for n := 101; n <= 102; n++ {
-		r.old.Deliver("INBOX", oddMail("INBOX", n), oddDay(n), `\Seen`)
-	}
-	if res := r.sync(); res.Pass.Quarantined != 2 || res.Pass.Copied != 0 {
-		t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
-	}
-	for _, q := range r.quarantined() {
-		if !q.Again {
-			t.Errorf("for good: %+v", q)
+	inBubble(t, func(t *testing.T) {
+		r := newOddRigInMemory(t, lab.OddOptions{}, lab.OddOptions{})
+		r.start(false)
+		r.complete(oddTotal())
+		r.new.Change(func(opt *lab.OddOptions) {
+			opt.Append = func(*lab.OddConn, *lab.OddMessage) string { return "NO Nope" }
+		})
+		for n := 101; n <= 102; n++ {
+			r.old.Deliver("INBOX", oddMail("INBOX", n), oddDay(n), `\Seen`)
 		}
-	}
-	r.new.Change(func(opt *lab.OddOptions) { opt.Append = nil })
-	r.complete(2)
-	r.arrived(nil)
+		if res := r.sync(); res.Pass.Quarantined != 2 || res.Pass.Copied != 0 {
+			t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+		}
+		for _, q := range r.quarantined() {
+			if !q.Again {
+				t.Errorf("for good: %+v", q)
+			}
+		}
+		r.new.Change(func(opt *lab.OddOptions) { opt.Append = nil })
+		r.complete(2)
+		r.arrived(nil)
+	})
 }
 
 // TestManyBadOnes: messages that the new server refuses for what they are go to quarantine,
@@ -238,18 +248,20 @@ func TestManyBadOnes(t *testing.T) {
 	for _, words := range []string{"NO Message contains invalid header", "NO [TOOBIG] Message too large", "NO I don't like it"} {
 		t.Run(words, func(t *testing.T) {
 			t.Parallel()
-			r := newOddRigWith(t, lab.OddOptions{}, lab.OddOptions{Append: saysOf(words, func(body string) bool { return strings.Contains(body, "Subject: bad") })},
-				map[string]int{"INBOX": 5})
-			for n := range 12 {
-				r.old.Deliver("INBOX", bad(n), oddDay(n))
-			}
-			r.old.Deliver("INBOX", oddMail("INBOX", 6), oddDay(6))
-			r.start(false)
-			r.complete(6)
-			if q := r.quarantined(); len(q) != 12 || q[0].Again {
-				t.Errorf("%d in quarantine: %+v", len(q), q)
-			}
-			r.complete(0)
+			inBubble(t, func(t *testing.T) {
+				r := newOddRigInMemoryWith(t, lab.OddOptions{}, lab.OddOptions{Append: saysOf(words, func(body string) bool { return strings.Contains(body, "Subject: bad") })},
+					map[string]int{"INBOX": 5})
+				for n := range 12 {
+					r.old.Deliver("INBOX", bad(n), oddDay(n))
+				}
+				r.old.Deliver("INBOX", oddMail("INBOX", 6), oddDay(6))
+				r.start(false)
+				r.complete(6)
+				if q := r.quarantined(); len(q) != 12 || q[0].Again {
+					t.Errorf("%d in quarantine: %+v", len(q), q)
+				}
+				r.complete(0)
+			})
 		})
 	}
 }
@@ -282,21 +294,23 @@ func TestFlagsRefusedAtAppend(t *testing.T) {
 		for name, caps := range map[string]string{"all at once": "", "one by one": "IMAP4rev1 UIDPLUS LITERAL+", "without UIDPLUS": "IMAP4rev1 LITERAL+"} {
 			t.Run(tt.words+"/"+name, func(t *testing.T) {
 				t.Parallel()
-				r := newOddRig(t, lab.OddOptions{}, lab.OddOptions{Caps: caps, Append: refuses(tt.words, tt.flags...)})
-				for n := 101; n <= 103; n++ {
-					r.old.Deliver("INBOX", oddMail("INBOX", n), oddDay(n), `\Deleted`, `\Seen`)
-				}
-				r.start(false)
-				r.complete(oddTotal() + 3)
-				r.arrived(nil)
-				r.old.Deliver("Work", oddMail("Work", 104), oddDay(4), `\Deleted`)
-				r.complete(1)
-				r.arrived(nil)
-				stores := r.new.Count("UID STORE")
-				r.complete(0)
-				if n := r.new.Count("UID STORE"); n != stores {
-					t.Errorf("%d more changes of flags", n-stores)
-				}
+				inBubble(t, func(t *testing.T) {
+					r := newOddRigInMemory(t, lab.OddOptions{}, lab.OddOptions{Caps: caps, Append: refuses(tt.words, tt.flags...)})
+					for n := 101; n <= 103; n++ {
+						r.old.Deliver("INBOX", oddMail("INBOX", n), oddDay(n), `\Deleted`, `\Seen`)
+					}
+					r.start(false)
+					r.complete(oddTotal() + 3)
+					r.arrived(nil)
+					r.old.Deliver("Work", oddMail("Work", 104), oddDay(4), `\Deleted`)
+					r.complete(1)
+					r.arrived(nil)
+					stores := r.new.Count("UID STORE")
+					r.complete(0)
+					if n := r.new.Count("UID STORE"); n != stores {
+						t.Errorf("%d more changes of flags", n-stores)
+					}
+				})
 			})
 		}
 	}

@@ -39,7 +39,13 @@ func newOddRig(t *testing.T, old, new lab.OddOptions) *oddRig {
 // newOddRigInMemory is for bubbles of synctest: the servers are reached without the network.
 func newOddRigInMemory(t *testing.T, old, new lab.OddOptions) *oddRig {
 	t.Helper()
-	r := fillOddRig(t, lab.OddInMemory(t, "old.example:143", old), lab.OddInMemory(t, "new.example:143", new), oddFolders)
+	return newOddRigInMemoryWith(t, old, new, oddFolders)
+}
+
+// newOddRigInMemoryWith gives the old server so many messages in folders.
+func newOddRigInMemoryWith(t *testing.T, old, new lab.OddOptions, folders map[string]int) *oddRig {
+	t.Helper()
+	r := fillOddRig(t, lab.OddInMemory(t, "old.example:143", old), lab.OddInMemory(t, "new.example:143", new), folders)
 	real := session.RealDialers()
 	r.dialOld, r.dialNew = through(real.Old, r.old.Dial), through(real.New, r.new.Dial)
 	return r

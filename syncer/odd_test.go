@@ -66,11 +66,13 @@ func TestHarmlessOddities(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := newOddRig(t, tt.old, tt.new)
-			r.start(false)
-			r.complete(oddTotal())
-			r.complete(0)
-			r.arrived(nil)
+			inBubble(t, func(t *testing.T) {
+				r := newOddRigInMemory(t, tt.old, tt.new)
+				r.start(false)
+				r.complete(oddTotal())
+				r.complete(0)
+				r.arrived(nil)
+			})
 		})
 	}
 }
@@ -177,35 +179,37 @@ func TestOddMessages(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := newOddRig(t, tt.old, tt.new)
-			if tt.stall > 0 {
-				r.cfg.Sync.Stall = tt.stall
-			}
-			r.start(false)
-			lost := func(folder, body string) bool { return folder == "INBOX" && isOdd(body) }
-			r.complete(oddTotal() - 1)
-			r.arrived(lost)
-			q := r.quarantined()
-			if len(q) != 1 || !strings.Contains(q[0].Reason.String(), tt.reason) || !strings.Contains(q[0].Cause, tt.cause) || q[0].Again != tt.again {
-				t.Fatalf("quarantine: %+v", q)
-			}
-			r.complete(0)
-			r.arrived(lost)
-			if again := r.quarantined(); len(again) != 1 || again[0].Attempts > q[0].Attempts != tt.again || !again[0].Since.Equal(q[0].Since) {
-				t.Errorf("quarantine after a second pass: %+v, before %+v", again, q)
-			}
-			for _, s := range []*lab.Odd{r.old, r.new} {
-				s.Change(func(opt *lab.OddOptions) { opt.Answer, opt.Fetch, opt.Append = nil, nil, nil })
-			}
-			if !tt.again {
-				return
-			}
-			r.complete(1)
-			r.arrived(nil)
-			if q := r.quarantined(); len(q) > 0 {
-				t.Errorf("quarantine at the end: %+v", q)
-			}
-			r.complete(0)
+			inBubble(t, func(t *testing.T) {
+				r := newOddRigInMemory(t, tt.old, tt.new)
+				if tt.stall > 0 {
+					r.cfg.Sync.Stall = tt.stall
+				}
+				r.start(false)
+				lost := func(folder, body string) bool { return folder == "INBOX" && isOdd(body) }
+				r.complete(oddTotal() - 1)
+				r.arrived(lost)
+				q := r.quarantined()
+				if len(q) != 1 || !strings.Contains(q[0].Reason.String(), tt.reason) || !strings.Contains(q[0].Cause, tt.cause) || q[0].Again != tt.again {
+					t.Fatalf("quarantine: %+v", q)
+				}
+				r.complete(0)
+				r.arrived(lost)
+				if again := r.quarantined(); len(again) != 1 || again[0].Attempts > q[0].Attempts != tt.again || !again[0].Since.Equal(q[0].Since) {
+					t.Errorf("quarantine after a second pass: %+v, before %+v", again, q)
+				}
+				for _, s := range []*lab.Odd{r.old, r.new} {
+					s.Change(func(opt *lab.OddOptions) { opt.Answer, opt.Fetch, opt.Append = nil, nil, nil })
+				}
+				if !tt.again {
+					return
+				}
+				r.complete(1)
+				r.arrived(nil)
+				if q := r.quarantined(); len(q) > 0 {
+					t.Errorf("quarantine at the end: %+v", q)
+				}
+				r.complete(0)
+			})
 		})
 	}
 }
@@ -398,33 +402,35 @@ func TestOddFolders(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := newOddRig(t, tt.old, tt.new)
-			r.start(false)
-			res := r.sync()
-			if p := res.Problem; res.Pass.Complete || p == nil || !strings.Contains(p.Summary.String(), tt.summary) || p.Folder != "INBOX" || p.Advice != store.RetryLater {
-				t.Errorf("%+v, problem %+v", res.Pass, p)
-			}
-			r.arrived(func(folder, body string) bool {
-				if folder != "INBOX" || !tt.some {
-					return folder == "INBOX"
-				}
-				var n int
-				_, subject, _ := strings.Cut(body, "Subject: ")
-				fmt.Sscanf(subject, "number %d of", &n)
-				return n <= 20
-			})
-			for _, s := range []*lab.Odd{r.old, r.new} {
-				s.Change(func(opt *lab.OddOptions) { opt.Answer, opt.Fetch, opt.Append, opt.Hidden = nil, nil, nil, nil })
-			}
-			if res := r.sync(); res.Problem != nil || !res.Pass.Complete {
-				t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
-			}
-			if q := r.quarantined(); len(q) > 0 {
+			inBubble(t, func(t *testing.T) {
+				r := newOddRigInMemory(t, tt.old, tt.new)
+				r.start(false)
 				res := r.sync()
-				t.Logf("%d messages had to be tried again: %+v", len(q), res.Pass)
-			}
-			r.arrived(nil)
-			r.complete(0)
+				if p := res.Problem; res.Pass.Complete || p == nil || !strings.Contains(p.Summary.String(), tt.summary) || p.Folder != "INBOX" || p.Advice != store.RetryLater {
+					t.Errorf("%+v, problem %+v", res.Pass, p)
+				}
+				r.arrived(func(folder, body string) bool {
+					if folder != "INBOX" || !tt.some {
+						return folder == "INBOX"
+					}
+					var n int
+					_, subject, _ := strings.Cut(body, "Subject: ")
+					fmt.Sscanf(subject, "number %d of", &n)
+					return n <= 20
+				})
+				for _, s := range []*lab.Odd{r.old, r.new} {
+					s.Change(func(opt *lab.OddOptions) { opt.Answer, opt.Fetch, opt.Append, opt.Hidden = nil, nil, nil, nil })
+				}
+				if res := r.sync(); res.Problem != nil || !res.Pass.Complete {
+					t.Errorf("%+v, problem %+v", res.Pass, res.Problem)
+				}
+				if q := r.quarantined(); len(q) > 0 {
+					res := r.sync()
+					t.Logf("%d messages had to be tried again: %+v", len(q), res.Pass)
+				}
+				r.arrived(nil)
+				r.complete(0)
+			})
 		})
 	}
 }

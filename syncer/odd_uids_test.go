@@ -25,28 +25,30 @@ func TestOddUIDs(t *testing.T) {
 	for name, opt := range oddUIDs {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			lost := 0
-			opt.Answer = func(c *lab.OddConn) string {
-				if c.Verb == "APPEND" && lost < 2 && c.Args[0] == "INBOX" {
-					lost++
-					c.LoseAnswer()
+			inBubble(t, func(t *testing.T) {
+				lost := 0
+				opt.Answer = func(c *lab.OddConn) string {
+					if c.Verb == "APPEND" && lost < 2 && c.Args[0] == "INBOX" {
+						lost++
+						c.LoseAnswer()
+					}
+					return ""
 				}
-				return ""
-			}
-			r := newOddRig(t, lab.OddOptions{}, opt)
-			for range 3 {
-				r.old.Deliver("INBOX", oddTwin, "")
-			}
-			r.start(false)
-			if res := r.sync(); res.Problem != nil || !res.Pass.Complete || lost == 0 {
-				t.Errorf("%+v, problem %+v, %d answers lost", res.Pass, res.Problem, lost)
-			}
-			r.complete(0)
-			r.arrivedWithTwins(3)
-			r.checkPlaces(opt.Fleeting, 0)
-			r.changeOddMail()
-			r.checkPlaces(opt.Fleeting, 1)
-			r.loseOddLedger()
+				r := newOddRigInMemory(t, lab.OddOptions{}, opt)
+				for range 3 {
+					r.old.Deliver("INBOX", oddTwin, "")
+				}
+				r.start(false)
+				if res := r.sync(); res.Problem != nil || !res.Pass.Complete || lost == 0 {
+					t.Errorf("%+v, problem %+v, %d answers lost", res.Pass, res.Problem, lost)
+				}
+				r.complete(0)
+				r.arrivedWithTwins(3)
+				r.checkPlaces(opt.Fleeting, 0)
+				r.changeOddMail()
+				r.checkPlaces(opt.Fleeting, 1)
+				r.loseOddLedger()
+			})
 		})
 	}
 }
@@ -62,21 +64,23 @@ func TestWrongNumberOfUIDs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newOddRig(t, lab.OddOptions{}, opt)
-			for range 3 {
-				r.old.Deliver("INBOX", oddTwin, "")
-			}
-			r.start(false)
-			r.complete(oddTotal() + 3)
-			r.complete(0)
-			r.arrivedWithTwins(3)
-			r.checkPlaces(false, 0)
-			if q := r.quarantined(); len(q) > 0 {
-				t.Errorf("quarantine: %+v", q)
-			}
-			r.changeOddMail()
-			r.checkPlaces(false, 1)
-			r.loseOddLedger()
+			inBubble(t, func(t *testing.T) {
+				r := newOddRigInMemory(t, lab.OddOptions{}, opt)
+				for range 3 {
+					r.old.Deliver("INBOX", oddTwin, "")
+				}
+				r.start(false)
+				r.complete(oddTotal() + 3)
+				r.complete(0)
+				r.arrivedWithTwins(3)
+				r.checkPlaces(false, 0)
+				if q := r.quarantined(); len(q) > 0 {
+					t.Errorf("quarantine: %+v", q)
+				}
+				r.changeOddMail()
+				r.checkPlaces(false, 1)
+				r.loseOddLedger()
+			})
 		})
 	}
 }
@@ -185,26 +189,28 @@ func (r *oddRig) loseOddLedger() {
 // TestOddUIDsOfOldServer: an old server whose UIDs don't last. Each pass recognises what
 // was copied by the fingerprints in the ledger.
 func TestOddUIDsOfOldServer(t *testing.T) {
-	r := newOddRig(t, lab.OddOptions{Fleeting: true, Caps: capsWithout("CONDSTORE")}, lab.OddOptions{})
-	for range 3 {
-		r.old.Deliver("INBOX", oddTwin, "")
-	}
-	r.start(false)
-	r.complete(oddTotal() + 3)
-	r.complete(0)
-	r.arrivedWithTwins(3)
-	r.old.Deliver("INBOX", oddTwin, "")
-	r.new.Remove("INBOX", oddMail("INBOX", 7))
-	r.old.SetFlags("INBOX", oddMail("INBOX", 8), "$New")
-	r.complete(1)
-	r.complete(0)
-	for _, m := range r.new.Messages("INBOX") {
-		switch {
-		case m.Body == oddMail("INBOX", 7):
-			t.Error("a message that its user removed came back")
-		case slices.Equal(m.Flags, []string{"$New"}) != (m.Body == oddMail("INBOX", 8)):
-			t.Errorf("%.50q has %q", m.Body, m.Flags)
+	inBubble(t, func(t *testing.T) {
+		r := newOddRigInMemory(t, lab.OddOptions{Fleeting: true, Caps: capsWithout("CONDSTORE")}, lab.OddOptions{})
+		for range 3 {
+			r.old.Deliver("INBOX", oddTwin, "")
 		}
-	}
-	r.untouched()
+		r.start(false)
+		r.complete(oddTotal() + 3)
+		r.complete(0)
+		r.arrivedWithTwins(3)
+		r.old.Deliver("INBOX", oddTwin, "")
+		r.new.Remove("INBOX", oddMail("INBOX", 7))
+		r.old.SetFlags("INBOX", oddMail("INBOX", 8), "$New")
+		r.complete(1)
+		r.complete(0)
+		for _, m := range r.new.Messages("INBOX") {
+			switch {
+			case m.Body == oddMail("INBOX", 7):
+				t.Error("a message that its user removed came back")
+			case slices.Equal(m.Flags, []string{"$New"}) != (m.Body == oddMail("INBOX", 8)):
+				t.Errorf("%.50q has %q", m.Body, m.Flags)
+			}
+		}
+		r.untouched()
+	})
 }

@@ -76,29 +76,31 @@ func TestPOP3Cut(t *testing.T) {
 	for _, odd := range []lab.POP3Oddities{{Capabilities: modernPOP3}, {NoUIDL: true, LFSizes: true}} {
 		t.Run(fmt.Sprint(odd.Capabilities), func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t)
-			old := lab.StartPOP3(t, odd, popMails(40)...)
-			line := lab.FaultLine(t, old.Addr, func(conn int) lab.Plan {
-				return lab.Plan{ToClient: lab.Fault{Kind: lab.Cut, At: int64(400 + conn*53)}}
-			})
-			r.cfg.Domains[0].Old = lab.At(old.Server(), line.Addr)
-			r.dialOld = session.DialOld
-			r.start(false)
-			for range 60 {
-				if res := r.sync(); res.Pass.Complete {
-					break
+			inBubble(t, func(t *testing.T) {
+				r := newRig(t)
+				old := lab.POP3InMemory(t, "old.example:110", odd, popMails(40)...)
+				line := &breakingLine{dial: old.Dial, plan: func(conn int) lab.Plan {
+					return lab.Plan{ToClient: lab.Fault{Kind: lab.Cut, At: int64(400 + conn*53)}}
+				}}
+				r.cfg.Domains[0].Old = old.Server()
+				r.dialOld = through(session.DialOld, line.Dial)
+				r.start(false)
+				for range 60 {
+					if res := r.sync(); res.Pass.Complete {
+						break
+					}
 				}
-			}
-			var want []string
-			for i := range 40 {
-				want = append(want, dated(i))
-			}
-			got := r.pair.new.bodies("INBOX")
-			slices.Sort(got)
-			slices.Sort(want)
-			if !slices.Equal(got, want) {
-				t.Errorf("%d messages", len(got))
-			}
+				var want []string
+				for i := range 40 {
+					want = append(want, dated(i))
+				}
+				got := r.pair.new.bodies("INBOX")
+				slices.Sort(got)
+				slices.Sort(want)
+				if !slices.Equal(got, want) {
+					t.Errorf("%d messages", len(got))
+				}
+			})
 		})
 	}
 }
@@ -107,34 +109,36 @@ func TestPOP3Cut(t *testing.T) {
 // quarantine once a new session has seen it, too; one that another program has
 // deleted meanwhile does not.
 func TestPOP3Refused(t *testing.T) {
-	r := newPOP3Rig(t, lab.POP3Oddities{Capabilities: modernPOP3, Refused: []string{"id3"}}, popMails(6)...)
-	if res := r.pass(5); res.Pass.Quarantined != 1 {
-		t.Errorf("%+v", res.Pass)
-	}
-	r.pass(0)
-	folders, err := r.store.Folders(t.Context(), r.account.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ledger, err := r.store.Ledger(t.Context(), r.account.ID, folders[0].ID)
-	if err != nil || len(ledger.Quarantine) != 1 || KeyText(ledger.Quarantine[0].Key) != "uidl id3" {
-		t.Fatalf("%+v, %v", ledger.Quarantine, err)
-	}
-	keys := []store.Key{ledger.Quarantine[0].Key}
-	r.old.Change(func(odd *lab.POP3Oddities, _ *[]lab.POP3Mail) { odd.Refused = nil })
-	fetched := ""
-	err = r.engine.Fetch(t.Context(), r.account.ID, folders[0].ID, keys, func(key store.Key, size int64, body io.Reader) error {
-		b, err := io.ReadAll(body)
-		fetched = string(b)
-		return err
+	inBubble(t, func(t *testing.T) {
+		r := newPOP3RigInMemory(t, lab.POP3Oddities{Capabilities: modernPOP3, Refused: []string{"id3"}}, popMails(6)...)
+		if res := r.pass(5); res.Pass.Quarantined != 1 {
+			t.Errorf("%+v", res.Pass)
+		}
+		r.pass(0)
+		folders, err := r.store.Folders(t.Context(), r.account.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ledger, err := r.store.Ledger(t.Context(), r.account.ID, folders[0].ID)
+		if err != nil || len(ledger.Quarantine) != 1 || KeyText(ledger.Quarantine[0].Key) != "uidl id3" {
+			t.Fatalf("%+v, %v", ledger.Quarantine, err)
+		}
+		keys := []store.Key{ledger.Quarantine[0].Key}
+		r.old.Change(func(odd *lab.POP3Oddities, _ *[]lab.POP3Mail) { odd.Refused = nil })
+		fetched := ""
+		err = r.engine.Fetch(t.Context(), r.account.ID, folders[0].ID, keys, func(key store.Key, size int64, body io.Reader) error {
+			b, err := io.ReadAll(body)
+			fetched = string(b)
+			return err
+		})
+		if err != nil || fetched != dated(3) {
+			t.Errorf("exported %q, %v", fetched, err)
+		}
+		if err := r.engine.Retry(t.Context(), r.account.ID, folders[0].ID, keys); err != nil {
+			t.Error(err)
+		}
+		r.pass(1)
 	})
-	if err != nil || fetched != dated(3) {
-		t.Errorf("exported %q, %v", fetched, err)
-	}
-	if err := r.engine.Retry(t.Context(), r.account.ID, folders[0].ID, keys); err != nil {
-		t.Error(err)
-	}
-	r.pass(1)
 }
 
 // A message that the server can't read at the moment holds up no other, and
@@ -157,13 +161,15 @@ func TestPOP3Large(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			large := lab.POP3Mail{UID: "large", Body: []byte("Subject: large\r\n\r\n" + strings.Repeat("..\r\n.x\r\n"+strings.Repeat("y", 100_000)+"\r\n", 30))}
-			larger := lab.POP3Mail{UID: "larger", Body: []byte("Subject: larger\r\n\r\n" + strings.Repeat(".\r\n", 900_000))}
-			r := newPOP3Rig(t, odd, popMail(1), large, popMail(2), larger, popMail(3))
-			r.limit = 6 * passLimit
-			r.pass(5)
-			r.wantBodies(dated(1), string(large.Body), dated(2), string(larger.Body), dated(3))
-			r.harmless()
+			inBubble(t, func(t *testing.T) {
+				large := lab.POP3Mail{UID: "large", Body: []byte("Subject: large\r\n\r\n" + strings.Repeat("..\r\n.x\r\n"+strings.Repeat("y", 100_000)+"\r\n", 30))}
+				larger := lab.POP3Mail{UID: "larger", Body: []byte("Subject: larger\r\n\r\n" + strings.Repeat(".\r\n", 900_000))}
+				r := newPOP3RigInMemory(t, odd, popMail(1), large, popMail(2), larger, popMail(3))
+				r.limit = 6 * passLimit
+				r.pass(5)
+				r.wantBodies(dated(1), string(large.Body), dated(2), string(larger.Body), dated(3))
+				r.harmless()
+			})
 		})
 	}
 }
