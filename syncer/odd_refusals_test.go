@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"postferry/internal/lab"
 	"postferry/store"
@@ -174,7 +175,7 @@ func TestRefusedForLong(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := *row.Problem
-		p.Since = p.Since.Add(-job.TroubleLasts)
+		p.Since = p.Since.Add(-job.TroubleLasts - time.Minute)
 		if err := r.store.SetProblem(t.Context(), r.account.ID, &p); err != nil {
 			t.Fatal(err)
 		}
