@@ -10,6 +10,7 @@ import (
 
 	"postferry/config"
 	"postferry/store"
+	"postferry/syncer/message"
 	"postferry/syncer/session"
 	"postferry/upstream/link"
 )
@@ -116,6 +117,23 @@ func (m *model) removedElsewhere(body string) (n int) {
 		n += left[body]
 	}
 	return min(n, m.removed[body])
+}
+
+// flagsDiffer tells whether a message has other flags in one place than in another, on whichever server, but for its user's own.
+func (m *model) flagsDiffer(body string) bool {
+	var all [][]imap.Flag
+	for _, s := range []*fakeServer{m.pair.old, m.pair.new} {
+		s.mu.Lock()
+		for _, box := range s.folders {
+			for _, msg := range box.messages {
+				if !box.showsAll() && m.original(string(msg.body)) == body {
+					all = append(all, message.WithoutFlags(msg.flags, users))
+				}
+			}
+		}
+		s.mu.Unlock()
+	}
+	return slices.ContainsFunc(all, func(flags []imap.Flag) bool { return !slices.Equal(flags, all[0]) })
 }
 
 // checkLabels: a message that shows in several folders of the old server is in each of them on the new one, as often, with its flags,
