@@ -168,7 +168,7 @@ func oddPasswords() map[string]string {
 
 // eightBit are passwords that are no UTF-8.
 func eightBit() map[string]string {
-	return map[string]string{"latin@example.com": "Stra\xdfe \xfc", "octets@example.com": "\x80\xff\xfe\x01"}
+	return map[string]string{"latin@example.com": "h\xfcsh-0f-latin", "octets@example.com": "\x80\xff\xfe\x01"}
 }
 
 // witness is a mail server that lets everybody in, and remembers with what.

@@ -45,7 +45,7 @@ func TestFinishLetsGoOfPasswords(t *testing.T) {
 	}
 	mustRun(t, "finish", "-c", d.Config, "--yes", anna)
 	var found map[string]int
-	for end := time.Now().Add(daemonLimit); time.Now().Before(end); {
+	for end := time.Now().Add(4 * daemonLimit); time.Now().Before(end); {
 		mustRun(t, "backup", "-c", d.Config, filepath.Join(t.TempDir(), "backup")) // work that makes the collector run
 		if found = remembered(t, d, passwords); len(found) == 0 {
 			return
@@ -54,7 +54,7 @@ func TestFinishLetsGoOfPasswords(t *testing.T) {
 	t.Errorf("the daemon's memory has %v", found)
 }
 
-// remembered is how often a daemon's heap and variables have each form of passwords.
+// remembered is how often the memory that a daemon writes to has each form of passwords.
 func remembered(t *testing.T, d *testDaemon, passwords map[string]string) map[string]int {
 	t.Helper()
 	forms := maps.Clone(passwords)
@@ -72,13 +72,15 @@ func remembered(t *testing.T, d *testDaemon, passwords map[string]string) map[st
 		t.Fatal(err)
 	}
 	defer memory.Close()
+	// With the race detector the heap is where it always was, among much of the detector's; without it is anywhere.
+	raced := strings.Contains(string(regions), "\nc000000000-")
 	found := map[string]int{}
 	for region := range strings.Lines(string(regions)) {
 		var from, to int64
 		var rights string
 		_, err := fmt.Sscanf(region, "%x-%x %s", &from, &to, &rights)
-		if heap := from>>32 == 0xc0; err != nil || !strings.HasPrefix(rights, "rw") || !heap && !strings.HasSuffix(region, ".test\n") {
-			continue // the rest is the runtime's, and the race detector's
+		if err != nil || !strings.HasPrefix(rights, "rw") || to-from > 128<<20 || raced && from>>32 != 0xc0 && !strings.HasSuffix(region, ".test\n") {
+			continue
 		}
 		part := make([]byte, to-from)
 		n, _ := memory.ReadAt(part, from)
