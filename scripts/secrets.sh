@@ -8,13 +8,14 @@
 #     fields (Password, Secret, Refresh) with more than words in it,
 #   - whatever stand-ins for providers hand out: access-…, refresh-…, device-… and tokens of Microsoft's form,
 #   - with USED=1 whatever the code under test has asked a secret.Text for (Reveal): a copy of that package which notes it is built
-#     in the place of the real one. Of these only what is no word, of 8 characters at least (5 if letters and digits), can be told
+#     in the place of the real one. Of these only what are no words, of 8 characters at least (5 if letters and digits), can be told
 #     from other text; how many are left out for that is told, and "used" in the kept folder has them all,
 # each as it is, percent-encoded, and in base64 at each of the three places where it can begin.
-# Files that have secrets because that is what they are for are left out: configurations, key files, the files
-# of users of the mail servers, files that a command line reads a password from ("password"), what a browser keeps of the
-# forms that are filled in, and the databases ("db") in which store/bolt/pages overwrites what is removed. The state (state.db) is not:
-# of it only administrators' passwords are left out, as the hashes that it is there to keep.
+# Files that have secrets because that is what they are for are left out: configurations, key files, the files of users of the
+# mail servers, lists of accounts, files that a command line reads a password from ("password"), what a browser keeps of the forms
+# that are filled in, the API's description with its examples and the clients that are made of it, and the databases ("db") in which
+# store/bolt/pages overwrites what is removed. The state (state.db) is not: of it only administrators' passwords are left out, as
+# the hashes that it is there to keep.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -25,8 +26,11 @@ done
 ((${#packages[@]})) || packages=(./credential ./tenant ./directory ./internal/demo/clouds ./upstream/... ./syncer/session ./proxy ./admin/...)
 
 work=$(mktemp -d)
-[[ -n ${KEEP:-} ]] || trap 'rm -rf "$work"' EXIT
-mkdir "$work/tmp" "$work/kept"
+# Of tests: short, as the name of a socket may have 108 characters, and open to the users that mail servers run as.
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/XXXX")
+chmod 755 "$tmp"
+if [[ -n ${KEEP:-} ]]; then trap 'rm -rf "$tmp"' EXIT; else trap 'rm -rf "$tmp" "$work"' EXIT; fi
+mkdir "$work/kept"
 
 # keep gives each file below the temporary folders another name, under which it outlives its folder.
 keep() {
@@ -35,7 +39,7 @@ keep() {
 		while IFS= read -r -d '' path; do
 			n=$((n + 1))
 			ln "$path" "$work/kept/$n-$(basename "$path")" 2>/dev/null || true # it may be gone by now
-		done < <(find "$work/tmp" -type f -links 1 -size +0 ! -path '*/go-build*' ! -path '*/chromedp-runner*' -print0 2>/dev/null)
+		done < <(find "$tmp" -type f -links 1 -size +0 ! -path '*/go-build*' ! -path '*/chromedp-runner*' -print0 2>/dev/null)
 		[[ ! -e $work/done ]] || return 0
 		sleep 0.05
 	done
@@ -82,10 +86,10 @@ touch "$work/used"
 keep &
 keeper=$!
 status=0
-TMPDIR=$work/tmp go test -v -count=1 "${flags[@]}" "${packages[@]}" >"$work/output" 2>&1 || status=$?
+TMPDIR=$tmp go test -v -count=1 "${flags[@]}" "${packages[@]}" >"$work/output" 2>&1 || status=$?
 touch "$work/done"
 wait "$keeper"
-grep -E '^(ok|FAIL|panic:)' "$work/output" || true
+grep -aE '^(ok|FAIL|panic:| *--- FAIL)' "$work/output" || true
 if ((status)); then # what they say, without what all was well
 	grep -vE '^ *(=== |--- (PASS|SKIP)|PASS$|ok )' "$work/output" | head -n 300 || true
 fi
@@ -118,8 +122,8 @@ forms() {
 	done
 }
 sort -u -o "$work/used" "$work/used"
-LC_ALL=C awk '/^-----/ || /^ *"(type|client_id|client_email|auth_uri|token_uri)":/ { next }
-	length($0) >= 8 && /[^A-Za-z]/ || length($0) >= 5 && /^[A-Za-z0-9]+$/ && /[A-Za-z]/ && /[0-9]/' "$work/used" >"$work/telling"
+LC_ALL=C awk '/^-----/ || $0 == "[secret]" || /^ *"(type|client_id|client_email|auth_uri|token_uri)":/ { next }
+	length($0) >= 8 && /[^A-Za-z ]/ || length($0) >= 5 && /^[A-Za-z0-9]+$/ && /[A-Za-z]/ && /[0-9]/' "$work/used" >"$work/telling"
 while IFS= read -r secret; do forms "$secret"; done < <(cat "$work/constants" "$work/telling") | LC_ALL=C grep -a '.......' | LC_ALL=C sort -u >"$work/fixed"
 # What is handed out ends in 26 letters and digits; in base64 its beginning is enough.
 {
@@ -129,14 +133,14 @@ while IFS= read -r secret; do forms "$secret"; done < <(cat "$work/constants" "$
 	done
 } >"$work/patterns"
 
-public='config[^/]*\.toml|[^/]*\.(json|passwd|secret|pem|key|conf|ext|txt|csv|tmpl)|users[^/]*|passwd[^/]*|master-users|password|db|list[^/]*|input[^/]*'
+public='config[^/]*|openapi\.yaml|client\.go|api\.mts|accounts|[^/]*\.(json|passwd|secret|pem|key|conf|ext|txt|csv|tmpl)|users[^/]*|passwd[^/]*|master-users|password|db|list[^/]*|input[^/]*'
 find "$work/kept" -type f | grep -vE "/[0-9]+-($public)\$" >"$work/files" || true
 echo "$work/output" >>"$work/files"
 export LC_ALL=C
 {
 	xargs -d '\n' grep -a -n -o -H -F -f "$work/fixed" <"$work/files" || true
 	xargs -d '\n' grep -a -n -o -H -E -f "$work/patterns" <"$work/files" || true
-} | sed "s,^$work/\(kept/\)\?,," | grep -avE '^[0-9]+-state\.db:[0-9]+:\$argon2id?\$' >"$work/hits" || true
+} | sed "s,^$work/\(kept/\)\?,," | grep -avE '^[0-9]+-state\.db[^:]*:[0-9]+:\$argon2id?\$' >"$work/hits" || true
 cut -c1-300 "$work/hits" | head -n 100
 [[ -z ${KEEP:-} ]] || echo "kept: $work"
 printf '%d constants, %d of %d texts used, %d lines of output, %d files of %d looked at: ' "$(wc -l <"$work/constants")" "$(wc -l <"$work/telling")" "$(wc -l <"$work/used")" "$(wc -l <"$work/output")" "$(($(wc -l <"$work/files") - 1))" "$(find "$work/kept" -type f | wc -l)"

@@ -63,7 +63,7 @@ func TestSecondLoginAfterAccident(t *testing.T) {
 								r.stop()
 								r.start(false)
 							}
-							second := r.second(login, "secret")
+							second := r.second(login, annasPassword)
 							r.syncAll(second)
 							if of := r.rowOf(second).Alias; of != r.account.ID {
 								t.Errorf("the second login leads to %d; %+v", of, r.rowOf(second).Problem)

@@ -76,7 +76,7 @@ func probeUntil(t *testing.T, was, killed bool, last int) (steps int) {
 	r.sync()
 	first, inbox := r.account.ID, r.pair.new.folders["INBOX"]
 	inbox.sub = was
-	second := r.second("anna", "secret")
+	second := r.second("anna", annasPassword)
 	down := false
 	r.pair.new.fail(func(step string) error {
 		switch step {
@@ -119,7 +119,7 @@ func probeUntil(t *testing.T, was, killed bool, last int) (steps int) {
 func TestProbeLeftByAlias(t *testing.T) {
 	for _, left := range []store.Probe{store.ProbeSubscribed, store.ProbeUnsubscribed} {
 		r := newRig(t)
-		second := r.second("anna", "secret")
+		second := r.second("anna", annasPassword)
 		want := left == store.ProbeSubscribed
 		r.pair.new.folders["INBOX"].sub = !want
 		if err := r.store.SetProbe(t.Context(), second, left); err != nil {
@@ -149,7 +149,7 @@ func TestAliasStandsIn(t *testing.T) {
 		}{
 			{"right", "changed", store.Active, true, true},
 			{"wrong as well", "wrong", store.Active, true, false},
-			{"the same", "secret", store.Active, true, false},
+			{"the same", annasPassword, store.Active, true, false},
 			{"right, but stopped", "changed", store.Stopped, true, false},
 			{"right, but only somebody's word", "changed", store.Active, false, false},
 		} {
@@ -209,7 +209,7 @@ func TestAliasStandsIn(t *testing.T) {
 func TestAliasWithTheRightPassword(t *testing.T) {
 	r := newRig(t)
 	r.pair.old.deliver("INBOX", mail(1))
-	alias := r.second("anna", "secret")
+	alias := r.second("anna", annasPassword)
 	if err := r.store.ProveAlias(t.Context(), alias, r.account.ID); err != nil {
 		t.Fatal(err)
 	}

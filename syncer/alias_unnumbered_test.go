@@ -71,7 +71,7 @@ func TestMailboxWhoseStatusIsRefused(t *testing.T) {
 				}
 				return untold{s, &looked}, nil
 			}
-			second := r.second("anna", "secret")
+			second := r.second("anna", annasPassword)
 			r.start(false)
 			for _, ids := range [][]store.AccountID{{r.account.ID}, {second}} {
 				for _, res := range r.syncAll(ids...) {
@@ -116,7 +116,7 @@ func TestUnnumberedMailbox(t *testing.T) {
 		}
 		return unnumbered{s, r.pair.old.folders["INBOX"].validity + uint32(len(first)) - 1, &ready, first[c.Login]}, nil
 	}
-	second := r.second("anna", "secret")
+	second := r.second("anna", annasPassword)
 	r.start(false)
 	for _, res := range r.syncAll(r.account.ID, second) {
 		if res.Problem != nil || !res.Pass.Complete {

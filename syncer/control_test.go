@@ -227,7 +227,7 @@ func TestAgain(t *testing.T) {
 		t.Errorf("problem %+v, turn %v", p, r.turn())
 	}
 	r.pair.old.mu.Lock()
-	r.pair.old.password = "secret"
+	r.pair.old.password = annasPassword
 	r.pair.old.mu.Unlock()
 	r.pair.old.deliver("INBOX", mail(1))
 	if err := r.engine.Again(t.Context(), r.ids()); err != nil {

@@ -11,7 +11,7 @@ import (
 // TestLabelledOnDovecot: a Dovecot copies what has several labels, with flags and dates.
 func TestLabelledOnDovecot(t *testing.T) {
 	t.Parallel()
-	user := lab.User{Login: "anna@example.com", Password: "secret"}
+	user := lab.User{Login: "anna@example.com", Password: annasPassword}
 	r := newOddGmailRig(t, lab.OddOptions{})
 	r.cfg.Domains[0].New = lab.StartDovecot(t, lab.DovecotOptions{Users: []lab.User{user}}).Insecure()
 	r.account.New = store.Credentials{Login: user.Login, Password: store.Secret(user.Password)}

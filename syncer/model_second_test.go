@@ -33,7 +33,7 @@ func (m *model) secondLogin(t *rapid.T) {
 		return
 	}
 	m.note("a second login of the mailbox")
-	c := store.Credentials{Login: "anna", Password: "secret"}
+	c := store.Credentials{Login: "anna", Password: annasPassword}
 	rows, _, err := m.db.PutAccounts(context.Background(), []store.Account{{
 		Domain: "example.com", Login: "anna", Old: c, New: c, Origin: store.Imported, State: store.Active}})
 	if err != nil {

@@ -260,7 +260,7 @@ func (m *model) openStore() {
 		m.t.Fatal(err)
 	}
 	m.dir, m.store.Store, m.store.unproved = dir, m.db, newUnproved()
-	c := store.Credentials{Login: "anna@example.com", Password: "secret"}
+	c := store.Credentials{Login: "anna@example.com", Password: annasPassword}
 	rows, _, err := m.db.PutAccounts(context.Background(), []store.Account{{
 		Domain: "example.com", Login: "anna@example.com", Old: c, New: c, Origin: store.Imported, State: store.Active}})
 	if err != nil {

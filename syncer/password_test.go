@@ -31,7 +31,7 @@ func TestRefusedPasswordIsNotTriedAgain(t *testing.T) {
 		t.Fatalf("an asked-for pass: %+v, problem %+v", res.Pass, res.Problem)
 	}
 	r.pair.old.mu.Lock()
-	r.pair.old.password = "secret"
+	r.pair.old.password = annasPassword
 	r.pair.old.mu.Unlock()
 	if err := r.engine.Updated(t.Context(), []store.AccountID{r.account.ID}); err != nil {
 		t.Fatal(err)
@@ -65,7 +65,7 @@ func TestCorrectedPasswordIsTriedAtOnce(t *testing.T) {
 	}
 	until("a refusal", func(p []store.Pass) bool { return len(p) > 0 })
 	r.pair.old.mu.Lock()
-	r.pair.old.password = "secret"
+	r.pair.old.password = annasPassword
 	r.pair.old.mu.Unlock()
 	if err := r.engine.Updated(ctx, []store.AccountID{r.account.ID}); err != nil {
 		t.Fatal(err)

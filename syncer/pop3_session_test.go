@@ -48,7 +48,7 @@ func TestPOP3Patiently(t *testing.T) {
 // A login that finds the mailbox in use has the right password.
 func TestPOP3Enrol(t *testing.T) {
 	r := newPOP3Rig(t, lab.POP3Oddities{Busy: "[IN-USE] locked"})
-	c := store.Credentials{Login: "new@example.com", Password: "secret"}
+	c := store.Credentials{Login: "new@example.com", Password: annasPassword}
 	row := store.Account{Domain: "example.com", Login: c.Login, Old: c, New: c, Origin: store.Enrolled, State: store.Active}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*session.InUsePause) // the client waits: no time for trying again and again
 	defer cancel()

@@ -57,6 +57,9 @@ type rig struct {
 // passLimit is when a pass is taken for one that hangs.
 const passLimit = 5 * time.Minute
 
+// annasPassword is no word, so that it can be looked for in all that tests print.
+const annasPassword = "hush-0f-anna"
+
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	return newRigIn(t, t.TempDir())
@@ -87,7 +90,7 @@ func newRigIn(t *testing.T, dir string) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { st.Close() })
-	c := store.Credentials{Login: "anna@example.com", Password: "secret"}
+	c := store.Credentials{Login: "anna@example.com", Password: annasPassword}
 	rows, _, err := st.PutAccounts(t.Context(), []store.Account{{
 		Domain: "example.com", Login: "anna@example.com", Old: c, New: c, Origin: store.Imported, State: store.Active}})
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"postferry/syncer"
 )
 
-const benchPassword = "secret"
+const benchPassword = "hush-0f-the-bench"
 
 func median(v []float64) float64 {
 	slices.Sort(v)
