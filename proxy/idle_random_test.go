@@ -107,9 +107,10 @@ var (
 	}
 	idleWaiting = []idleTurn{
 		{text: "%s APPEND x {11}\n", then: "b LOGIN c\n\n"}, {text: "%s CREATE {1}\n", then: "F\n"}, {text: "%s RENAME {1}\n", then: "F G\n"},
-		{text: "%s SELECT {1}\n", then: "F\n"}, {text: "%s SEARCH TEXT {1}\n", then: "x\n"}, {text: "%s STATUS {1}\n", then: "F (MESSAGES)\n"},
+		{text: "%s SELECT {1}\n", then: "F\n"}, {text: "%s LOGIN {1}\n", then: "a b\n"},
+		{text: "%s SEARCH TEXT {1}\n", then: "x\n"}, {text: "%s STATUS {1}\n", then: "F (MESSAGES)\n"},
 	}
-	idleRefused = regexp.MustCompile(`t\d+ (LOGIN a b|BAD Not possible after login)\r\n`)
+	idleRefused = regexp.MustCompile(`t\d+ (LOGIN (a b|\{1\})|BAD Not possible after login)\r\n`)
 )
 
 func drawIdleTurns(t *rapid.T) (turns []idleTurn) {
