@@ -155,7 +155,7 @@ func (m *model) recount(body string, more, gone int) {
 		more += again
 	}
 	lost := min(-more, m.moved[body])
-	if m.movedOld[body] { // since then the ledger doesn't know where its copy is
+	if m.movedOld[body] || m.unlabelled(body) { // since then the ledger doesn't know where its copy is
 		lost = -more
 	}
 	if lost > 0 {

@@ -92,7 +92,7 @@ func (m *model) labelOld(t *rapid.T) {
 	m.labelled[body] = append(m.labelled[body], from, to)
 }
 
-// unlabelled tells whether a message with labels has lost one: it may be taken to have moved to the folder that is made again.
+// unlabelled tells whether a message with labels has lost one: it may be taken to have moved to the folder that still has it.
 func (m *model) unlabelled(body string) bool {
 	return slices.ContainsFunc(m.labelled[body], func(name string) bool {
 		return m.pair.old.folder(name) == nil || m.pair.old.message(name, body).uid == 0
