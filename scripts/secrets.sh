@@ -124,7 +124,7 @@ forms() {
 sort -u -o "$work/used" "$work/used"
 LC_ALL=C awk '/^-----/ || $0 == "[secret]" || /^ *"(type|client_id|client_email|auth_uri|token_uri)":/ { next }
 	length($0) >= 8 && /[^A-Za-z ]/ || length($0) >= 5 && /^[A-Za-z0-9]+$/ && /[A-Za-z]/ && /[0-9]/' "$work/used" >"$work/telling"
-while IFS= read -r secret; do forms "$secret"; done < <(cat "$work/constants" "$work/telling") | LC_ALL=C grep -a '.......' | LC_ALL=C sort -u >"$work/fixed"
+while IFS= read -r secret; do forms "$secret"; done < <(cat "$work/constants" "$work/telling") | LC_ALL=C awk 'length($0) >= 7' | LC_ALL=C sort -u >"$work/fixed"
 # What is handed out ends in 26 letters and digits; in base64 its beginning is enough.
 {
 	printf '%s\n' '(access|refresh|device)-[A-Z2-7]{26}' 'eyJ0eXAiOiJKV1Qi[A-Za-z0-9_-]{20}'
