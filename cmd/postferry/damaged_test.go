@@ -15,7 +15,7 @@ import (
 func damagedConfig(t *testing.T, damage func([]byte) []byte) (config string) {
 	t.Helper()
 	config = writeConfig(t, "imaps = \"127.0.0.1:0\"\nimap = \"\"")
-	takeOver(t, config, "anna@example.com secret\n")
+	takeOver(t, config, "anna@example.com hush-0f-anna\n")
 	path := filepath.Join(filepath.Dir(config), "state", "state.db")
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -48,7 +48,7 @@ func TestDamagedState(t *testing.T) {
 				t.Parallel()
 				config := damagedConfig(t, damage)
 				list := filepath.Join(filepath.Dir(config), "list")
-				writeFile(t, list, "bert@example.com secret\n")
+				writeFile(t, list, "bert@example.com hush-0f-bert\n")
 				args := []string{"-c", config}
 				for i, arg := range command {
 					switch arg {
@@ -74,7 +74,7 @@ func TestStateDamagedWhileServing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			config := writeConfig(t, "imaps = \"127.0.0.1:0\"\nimap = \"\"")
-			takeOver(t, config, "anna@example.com secret\n")
+			takeOver(t, config, "anna@example.com hush-0f-anna\n")
 			state := filepath.Join(filepath.Dir(config), "state")
 			status, stderr := process(t, nil, func(*os.Process) {
 				eventually(t, "a daemon that answers", func() bool {

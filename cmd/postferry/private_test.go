@@ -14,7 +14,7 @@ import (
 func TestStateOthersMayWrite(t *testing.T) {
 	t.Parallel()
 	config := writeConfig(t, "imaps = \"127.0.0.1:0\"\nimap = \"\"")
-	takeOver(t, config, "anna@example.com secret\n")
+	takeOver(t, config, "anna@example.com hush-0f-anna\n")
 	state := filepath.Join(filepath.Dir(config), "state")
 	l, err := net.Listen("unix", filepath.Join(state, control.SocketName))
 	if err != nil {
@@ -29,7 +29,7 @@ func TestStateOthersMayWrite(t *testing.T) {
 	}()
 	defer l.Close()
 	list := filepath.Join(filepath.Dir(config), "list")
-	writeFile(t, list, "bert@example.com secret\n")
+	writeFile(t, list, "bert@example.com hush-0f-bert\n")
 	if err := os.Chmod(state, 0o777); err != nil {
 		t.Fatal(err)
 	}

@@ -160,7 +160,7 @@ func TestSyncInterrupted(t *testing.T) {
 	config, list := filepath.Join(dir, "config.toml"), filepath.Join(dir, "accounts")
 	url := "imap+insecure://" + silent.Addr().String()
 	writeFile(t, config, fmt.Sprintf("state = \"state\"\n[[domain]]\nname = \"example.org\"\nold = %q\nnew = %q\n", url, url))
-	writeFile(t, list, "anna@example.org secret\n")
+	writeFile(t, list, "anna@example.org hush-0f-anna\n")
 	mustRun(t, "import", "-c", config, list)
 
 	exe, err := os.Executable()
