@@ -211,7 +211,7 @@ func (m *model) check(when string) {
 			if missing > 0 && excused[name] == 0 {
 				m.fail("%s: %s: %d of %d lost: %q", when, name, missing, n, body)
 			}
-			if n == 1 && name != allMailFolder && copies[body] == 1 && !m.double[body] && !hidden[body] && !m.oneOfSeveral(body) {
+			if n == 1 && name != allMailFolder && copies[body] == 1 && !m.double[body] && !hidden[body] && !m.oneOfSeveral(body) && !m.flagsDiffer(body, m.pair.old) {
 				m.checkFlags(when, name, body)
 			}
 		}

@@ -365,7 +365,7 @@ func (m *model) loseLedger(t *rapid.T) {
 			m.limit[body] += max(n-new[name][body], 0)
 			m.double[body] = m.double[body] || m.limit[body] > n
 			now := message.WithoutFlags(m.flagsOf(m.pair.new, body), users)
-			m.unclear[body] = m.unclear[body] || new[name][body] > 0 && (!slices.Equal(now, m.flagsOf(m.pair.old, body)) || m.labelled[body] != nil && m.flagsDiffer(body))
+			m.unclear[body] = m.unclear[body] || new[name][body] > 0 && (!slices.Equal(now, m.flagsOf(m.pair.old, body)) || m.flagsDiffer(body, m.pair.old, m.pair.new))
 		}
 	}
 	m.startEngine()

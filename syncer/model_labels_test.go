@@ -119,10 +119,13 @@ func (m *model) removedElsewhere(body string) (n int) {
 	return min(n, m.removed[body])
 }
 
-// flagsDiffer tells whether a message has other flags in one place than in another, on whichever server, but for its user's own.
-func (m *model) flagsDiffer(body string) bool {
+// flagsDiffer tells whether a message with labels has other flags in one place than in another, on any of the servers, but for its user's own.
+func (m *model) flagsDiffer(body string, servers ...*fakeServer) bool {
+	if m.labelled[body] == nil {
+		return false
+	}
 	var all [][]imap.Flag
-	for _, s := range []*fakeServer{m.pair.old, m.pair.new} {
+	for _, s := range servers {
 		s.mu.Lock()
 		for _, box := range s.folders {
 			for _, msg := range box.messages {

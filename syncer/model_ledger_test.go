@@ -100,7 +100,7 @@ func (m *model) putLedgerBack(*rapid.T) {
 		} else if !known {
 			was = flags
 		}
-		m.unclear[body] = m.unclear[body] || !slices.Equal(flags, was) || m.labelled[body] != nil && m.flagsDiffer(body)
+		m.unclear[body] = m.unclear[body] || !slices.Equal(flags, was) || m.flagsDiffer(body, m.pair.old, m.pair.new)
 	}
 	m.startEngine()
 }
