@@ -133,7 +133,7 @@ while IFS= read -r secret; do forms "$secret"; done < <(cat "$work/constants" "$
 	done
 } >"$work/patterns"
 
-public='config[^/]*|openapi\.yaml|client\.go|api\.mts|accounts|[^/]*\.(json|passwd|secret|pem|key|conf|ext|txt|csv|tmpl)|users[^/]*|passwd[^/]*|master-users|password|db|list[^/]*|input[^/]*'
+public='config[^/]*|openapi\.yaml|client\.go|api\.mts|accounts|[^/]*\.(json|passwd|secret|pem|key|conf|ext|txt|csv|tmpl)|sasldb2|users[^/]*|passwd[^/]*|master-users|password|db|list[^/]*|input[^/]*'
 find "$work/kept" -type f | grep -vE "/[0-9]+-($public)\$" >"$work/files" || true
 echo "$work/output" >>"$work/files"
 export LC_ALL=C

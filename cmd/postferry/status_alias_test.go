@@ -17,7 +17,7 @@ func TestStatusOfAlias(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer st.Close()
-	c := store.Credentials{Login: "anna", Password: "secret"}
+	c := store.Credentials{Login: "anna", Password: "hush-0f-anna"}
 	var given []store.Account
 	for _, login := range []string{"anna@example.com", "anna", "berta"} {
 		given = append(given, store.Account{Domain: "example.com", Login: login, Old: c, New: c, Origin: store.Imported, State: store.Active})
