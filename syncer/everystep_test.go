@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -205,7 +204,7 @@ func (r *rig) rested() {
 func everyStepRig(t *testing.T, first imap.UID) *rig {
 	t.Helper()
 	r := newRigIn(t, inMemory(t))
-	r.silent, r.quiet = true, 3*time.Millisecond
+	r.silent = true
 	r.cfg.Sync.OldConnections, r.cfg.Sync.NewConnections = 1, 1
 	r.pair.old.folders["INBOX"].next += first
 	for i := range 12 {

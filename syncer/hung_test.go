@@ -30,7 +30,6 @@ func TestUnansweredIsJudgedWhenQuiet(t *testing.T) {
 			t.Parallel()
 			inBubble(t, func(t *testing.T) {
 				r := newRig(t)
-				r.quiet = 90 * time.Millisecond
 				for i := range messages {
 					r.pair.old.deliver("INBOX", mail(i))
 				}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -20,7 +19,7 @@ var labelledFolders = []string{"INBOX", "Trips", "Work"}
 func newLabelledKillRig(t *testing.T, server func(*fakeServer)) *killedRig {
 	t.Helper()
 	r := labelledRig(t)
-	r.silent, r.quiet = true, 3*time.Millisecond
+	r.silent = true
 	for n := range 3 {
 		r.arrives(10+n, "INBOX", "Work")
 	}
@@ -171,7 +170,6 @@ func TestLabelledLedgerPutBack(t *testing.T) {
 		t.Run(back, func(t *testing.T) {
 			t.Parallel()
 			r := labelledRig(t)
-			r.quiet = 3 * time.Millisecond
 			r.start(false)
 			r.pass(11)
 			putBack := r.keepLedger(back)

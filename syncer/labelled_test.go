@@ -160,7 +160,6 @@ func TestLabelledBroughtAgain(t *testing.T) {
 			t.Parallel()
 			inBubble(t, func(t *testing.T) {
 				r := labelledRig(t)
-				r.quiet = 3 * time.Millisecond
 				if tt.change != nil {
 					tt.change(r)
 				}

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -144,7 +143,7 @@ func TestKilledWhileAnswersAreOutstanding(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				untilStruck(t, func() bool {
 					r := &killedRig{rig: prepareRigIn(t, inMemory(t), names...)}
-					r.silent, r.quiet = true, 3*time.Millisecond
+					r.silent = true
 					if !r.killed(moment{nth: n}) {
 						return false
 					}

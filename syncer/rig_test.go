@@ -1,7 +1,6 @@
 package syncer
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -49,7 +48,6 @@ type rig struct {
 	dialNew session.DialFunc[session.Target] // likewise
 	opened  func() []Opened                  // what clients have open
 	silent  bool                             // nothing is logged
-	quiet   time.Duration                    // how long a folder rests until it is believed to have stopped growing: 20 ms
 	limit   time.Duration                    // of a pass: passLimit, more where a test has much to do
 	stop    func()
 }
@@ -132,7 +130,6 @@ func (r *rig) start(background bool) {
 		e.shared.dial.New = r.dialNew
 	}
 	e.TellOpened(r.opened)
-	e.shared.quiet = cmp.Or(r.quiet, 20*time.Millisecond)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -21,7 +20,7 @@ import (
 func backRig(t *testing.T) *rig {
 	t.Helper()
 	r := newRigIn(t, inMemory(t))
-	r.silent, r.quiet = true, 3*time.Millisecond
+	r.silent = true
 	r.cfg.Sync.OldConnections, r.cfg.Sync.NewConnections = 1, 1
 	r.cfg.Domains[0].WayBack = true
 	r.pair.new.deliver("INBOX", mail(1)) // was there before
