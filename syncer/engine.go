@@ -11,7 +11,6 @@ import (
 	"postferry/config"
 	"postferry/store"
 	"postferry/syncer/mailbox"
-	"postferry/syncer/recovery"
 	"postferry/syncer/schedule"
 	"postferry/syncer/session"
 	"postferry/syncer/stragglers"
@@ -39,7 +38,7 @@ type Engine struct {
 func New(cfg *config.Config, st Store, log zerolog.Logger) (*Engine, error) {
 	e := &Engine{
 		shared: &shared{
-			cfg: cfg, store: st, memory: semaphore.NewWeighted(cfg.Sync.Memory), bodies: &job.Buffers{}, dial: session.RealDialers(), claims: mailbox.NewMailboxes(), metrics: newMetrics(), quiet: recovery.SettleQuiet, log: log,
+			cfg: cfg, store: st, memory: semaphore.NewWeighted(cfg.Sync.Memory), bodies: &job.Buffers{}, dial: session.RealDialers(), claims: mailbox.NewMailboxes(), metrics: newMetrics(), log: log,
 		},
 		loop:     &loop{calls: make(chan func()), ending: make(chan struct{}), ended: make(chan struct{})},
 		leaders:  &leaders{st},

@@ -69,7 +69,7 @@ func (m *model) passOfSecond(f *trouble) {
 		return
 	}
 	m.set(f.strike)
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Hour)
 	defer cancel()
 	results, err := m.engine.Sync(ctx, []store.AccountID{m.second}, nil)
 	if err != nil {

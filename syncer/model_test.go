@@ -58,11 +58,28 @@ func TestModel(t *testing.T) {
 	}
 	var done tally
 	for first := true; first || time.Now().Before(end); first = false {
-		rapid.Check(t, func(t *rapid.T) { history(t, &done) })
+		rapid.Check(t, func(drawn *rapid.T) { carried(t, drawn, func(drawn *rapid.T) { history(drawn, &done) }) })
 		t.Log(&done)
 		if e := done.excuses.tooMany(done.histories.Load()); e != "" {
 			t.Fatalf("more than one history of %d needs the excuse %q", excusedMost, e)
 		}
+	}
+}
+
+// carried runs a history in a bubble of its own, and panics with what it panics with: rapid ends a history like that, and
+// wants to hear of it in the goroutine that it runs the history in.
+func carried(t *testing.T, drawn *rapid.T, history func(*rapid.T)) {
+	var panicked any
+	inBubble(t, func(*testing.T) {
+		defer func() { panicked = recover() }()
+		history(drawn)
+	})
+	switch { // rapid takes what is thrown in one line for one failure
+	case panicked == nil:
+	case drawn.Failed():
+		panic(panicked)
+	default: // among them that there is nothing more to be drawn
+		panic(panicked)
 	}
 }
 
@@ -283,7 +300,6 @@ func (m *model) startEngine() {
 		m.t.Fatal(err)
 	}
 	e.shared.dial = m.dialers()
-	e.shared.quiet = 6 * time.Millisecond
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {

@@ -112,7 +112,7 @@ func drawFault(t *rapid.T) fault {
 		f.late = rapid.OneOf(rapid.Just(1), rapid.IntRange(1, 80)).Draw(t, "steps until it is stored")
 	case "hung":
 		f.kind, f.where = kind, storing
-		f.hangs = time.Duration(rapid.IntRange(-1, 10).Draw(t, "milliseconds")) * time.Millisecond
+		f.hangs = time.Duration(rapid.IntRange(-1, 10).Draw(t, "half seconds")) * time.Second / 2
 	case "restart":
 		f.kind, f.where = kind, func(step string) bool {
 			return !slices.Contains([]string{"COMMIT", "FOLDERS", "CONNECT"}, step[1:])

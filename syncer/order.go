@@ -81,7 +81,7 @@ func (o *ordering) inUse(ctx context.Context, mailbox string) bool {
 
 func (o *ordering) job(l *session.Pair, f *folders.Folder, yield <-chan struct{}) *reorder.Job {
 	return &reorder.Job{
-		Account: o.id, Folder: f.Folder, Pair: l, Store: o.store, Taking: &o.taking, Hung: &o.hung, Quiet: o.quiet, Yield: yield,
+		Account: o.id, Folder: f.Folder, Pair: l, Store: o.store, Taking: &o.taking, Hung: &o.hung, Yield: yield,
 		Log: o.log.With().Str("folder", f.Title).Logger(),
 	}
 }

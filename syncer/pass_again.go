@@ -9,7 +9,7 @@ func (ps *passes) looksAgain() bool {
 	if len(p.unclear) == 0 || p.looks == looksMost || p.yielded || p.stopped {
 		return false
 	}
-	wait := p.untilKnown(ps.quiet, time.Now())
+	wait := p.untilKnown(time.Now())
 	if wait > 0 && ps.jobs.Contended() {
 		return false // others have better use of the places
 	}

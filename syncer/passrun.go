@@ -126,10 +126,10 @@ var errNotKnown = problem.New(store.FolderNotMade, store.NewSide, "the new serve
 
 // untilKnown is how long to wait before the trees are looked at again: a folder that was
 // made may be known soon.
-func (p *passRun) untilKnown(quiet time.Duration, now time.Time) (wait time.Duration) {
+func (p *passRun) untilKnown(now time.Time) (wait time.Duration) {
 	for f := range p.unclear {
 		if since := treesync.UnknownFor(&f.Folder); !since.IsZero() {
-			wait = max(wait, treesync.MadePatience*quiet-now.Sub(since), quiet/6)
+			wait = max(wait, treesync.MadePatience-now.Sub(since), session.SettleQuiet/6)
 		}
 	}
 	return wait

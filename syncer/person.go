@@ -33,7 +33,6 @@ type shared struct {
 	claims  *mailbox.Mailboxes
 	metrics *metrics
 	opened  func() []Opened // what clients have open; nil for nobody who tells
-	quiet   time.Duration   // recovery.SettleQuiet, shorter in the histories of the model
 	limits  session.Throttles
 	log     zerolog.Logger
 }

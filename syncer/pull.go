@@ -115,7 +115,7 @@ func (u *pulls) following(ctx context.Context, j *pullJob) (next *pullJob) {
 func (u *pulls) newPull(l *session.Pair, f *folders.Folder, w wish) *pullJob {
 	j := &pullJob{wish: w, folder: f, pair: l, name: f.New, yield: make(chan struct{}), result: transfer.Result{Checkpoint: f.Checkpoint}}
 	j.job = transfer.Job{
-		Account: u.id, Row: f.Folder, Quiet: u.quiet, Log: u.log.With().Str("folder", f.Title).Logger(), Task: u.task(l, f, w),
+		Account: u.id, Row: f.Folder, Log: u.log.With().Str("folder", f.Title).Logger(), Task: u.task(l, f, w),
 		Resources: job.Resources{Memory: u.memory, Buffers: u.bodies, Limit: u.cfg.Sync.Memory},
 		Shared:    job.Shared{Meter: &u.meter, RateLimits: u.traffic, Hung: &u.hung, Taking: &u.taking, Labelled: &u.labelled},
 	}

@@ -125,7 +125,7 @@ func (b *wayBack) dueReturns(ctx context.Context, l *session.Pair, names map[str
 func (b *wayBack) sendBack(p *passRun, l *session.Pair, f *folders.Folder) {
 	p.pulling++
 	yield := make(chan struct{})
-	job := &wayback.Job{Account: b.id, Folder: f.Folder, Pair: l, Store: b.store, Open: !b.movedMX.IsZero(), Quiet: b.quiet, Yield: yield,
+	job := &wayback.Job{Account: b.id, Folder: f.Folder, Pair: l, Store: b.store, Open: !b.movedMX.IsZero(), Yield: yield,
 		Log: b.log.With().Str("folder", f.Title).Logger()}
 	f.Pulling = &folders.Pulling{Yield: sync.OnceFunc(func() { close(yield) })}
 	var err error

@@ -32,7 +32,7 @@ func (n *Numbers) checkNew(ctx context.Context) error {
 	seen := n.newWentBack()
 	if seen != "" {
 		// Of several nodes that are one server one may lag behind.
-		if err := pause.For(ctx, n.folder.Quiet); err != nil {
+		if err := pause.For(ctx, session.SettleQuiet); err != nil {
 			return err
 		}
 		if err := n.folder.sameNumbering(func() error { return n.folder.LookAtNew(ctx) }); err != nil {

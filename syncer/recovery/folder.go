@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/rs/zerolog"
@@ -27,7 +26,6 @@ type Folder struct {
 	Row      store.Folder // its checkpoint advances with what is committed
 	Store    Store
 	Pair     *session.Pair
-	Quiet    time.Duration // SettleQuiet, shorter in tests; the pauses between attempts go with it
 	Log      zerolog.Logger
 	Progress progress
 

@@ -17,11 +17,8 @@ import (
 
 // After a connection broke or the daemon was killed, the new server may still
 // be storing what had reached it. An intent younger than settleAfter is
-// therefore judged only when the new folder has not changed for settleQuiet.
-const (
-	settleAfter = time.Minute
-	SettleQuiet = 3 * time.Second
-)
+// therefore judged only when the new folder has not changed for session.SettleQuiet.
+const settleAfter = time.Minute
 
 // Reconciliation finds out what an interrupted pull left behind.
 type Reconciliation struct {
@@ -110,8 +107,8 @@ func (r *Reconciliation) settle(ctx context.Context, intents []store.Intent) err
 		return nil
 	}
 	last, quiet := r.folder.Target, time.Now()
-	for time.Since(quiet) < r.folder.Quiet {
-		if err := pause.For(ctx, r.folder.Quiet/3); err != nil {
+	for time.Since(quiet) < session.SettleQuiet {
+		if err := pause.For(ctx, session.SettleQuiet/3); err != nil {
 			return err
 		}
 		if err := r.folder.LookAtNew(ctx); err != nil {

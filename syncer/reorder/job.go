@@ -39,7 +39,6 @@ type Job struct {
 	Store   Ledger
 	Taking  *sync.Mutex // held while lines of the account's ledger are given other keys
 	Hung    *session.HungSessions
-	Quiet   time.Duration // how long a folder rests until it is believed to have stopped changing
 	Yield   <-chan struct{}
 	Log     zerolog.Logger
 

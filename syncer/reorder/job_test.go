@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -173,7 +174,7 @@ func newJob(t *testing.T) (*Job, *folder, *ledger) {
 	l.order = store.Order{State: store.OrderNewest}
 	pair := &session.Pair{New: session.Slot[session.Target]{Session: f, There: true}}
 	return &Job{Folder: store.Folder{New: "INBOX", Order: l.order, Checkpoint: store.Checkpoint{UIDValidity: 5}}, Pair: pair, Store: l,
-		Taking: &sync.Mutex{}, Hung: &session.HungSessions{}, Quiet: time.Millisecond, Log: zerolog.New(zerolog.NewTestWriter(t))}, f, l
+		Taking: &sync.Mutex{}, Hung: &session.HungSessions{}, Log: zerolog.New(zerolog.NewTestWriter(t))}, f, l
 }
 
 // stands fails unless each line stands for its message, or for nothing if that is gone.
@@ -191,14 +192,16 @@ func stands(t *testing.T, f *folder, l *ledger) {
 
 func TestRun(t *testing.T) {
 	t.Parallel()
-	j, f, l := newJob(t)
-	if err := j.Run(t.Context()); err != nil || l.order != (store.Order{}) {
-		t.Fatalf("%v, order %+v", err, l.order)
-	}
-	if !slices.Equal(f.asked, []string{"MOVE 1:10"}) || f.mails[29].n != 30 || f.mails[0].n != 1 {
-		t.Errorf("%q, then %+v", f.asked, f.mails)
-	}
-	stands(t, f, l)
+	synctest.Test(t, func(t *testing.T) {
+		j, f, l := newJob(t)
+		if err := j.Run(t.Context()); err != nil || l.order != (store.Order{}) {
+			t.Fatalf("%v, order %+v", err, l.order)
+		}
+		if !slices.Equal(f.asked, []string{"MOVE 1:10"}) || f.mails[29].n != 30 || f.mails[0].n != 1 {
+			t.Errorf("%q, then %+v", f.asked, f.mails)
+		}
+		stands(t, f, l)
+	})
 }
 
 // TestSettle: whatever has become of a MOVE that was interrupted, each message is there once
@@ -225,21 +228,23 @@ func TestSettle(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			j, f, l := newJob(t)
-			f.after = func() error { tt.was(f); return lost }
-			if err := j.Run(t.Context()); !errors.Is(err, error(lost)) || l.order.Moving != "1:10" || l.order.UIDNext != 31 {
-				t.Fatalf("%v, order %+v", err, l.order)
-			}
-			f.asked = nil
-			next, _, _ := newJob(t)
-			next.Pair, next.Store, next.Folder.Order = j.Pair, l, l.order
-			if err := next.Settle(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			if l.order != (store.Order{State: store.OrderNewest}) || next.Folder.Order != l.order || !slices.Equal(f.asked, tt.asked) || len(f.mails) != tt.left {
-				t.Errorf("order %+v, asked %q, %d messages", l.order, f.asked, len(f.mails))
-			}
-			stands(t, f, l)
+			synctest.Test(t, func(t *testing.T) {
+				j, f, l := newJob(t)
+				f.after = func() error { tt.was(f); return lost }
+				if err := j.Run(t.Context()); !errors.Is(err, error(lost)) || l.order.Moving != "1:10" || l.order.UIDNext != 31 {
+					t.Fatalf("%v, order %+v", err, l.order)
+				}
+				f.asked = nil
+				next, _, _ := newJob(t)
+				next.Pair, next.Store, next.Folder.Order = j.Pair, l, l.order
+				if err := next.Settle(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if l.order != (store.Order{State: store.OrderNewest}) || next.Folder.Order != l.order || !slices.Equal(f.asked, tt.asked) || len(f.mails) != tt.left {
+					t.Errorf("order %+v, asked %q, %d messages", l.order, f.asked, len(f.mails))
+				}
+				stands(t, f, l)
+			})
 		})
 	}
 }
@@ -247,9 +252,11 @@ func TestSettle(t *testing.T) {
 // TestNumberedAnew: nothing is looked for in a folder that has other UIDs by then.
 func TestNumberedAnew(t *testing.T) {
 	t.Parallel()
-	j, f, l := newJob(t)
-	j.Folder.Order = store.Order{State: store.OrderNewest, Moving: "1:10", UIDValidity: 6, UIDNext: 31}
-	if err := j.Settle(t.Context()); err != nil || l.order != (store.Order{State: store.OrderNewest}) || len(f.asked) > 0 {
-		t.Errorf("%v, %+v, %q", err, l.order, f.asked)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		j, f, l := newJob(t)
+		j.Folder.Order = store.Order{State: store.OrderNewest, Moving: "1:10", UIDValidity: 6, UIDNext: 31}
+		if err := j.Settle(t.Context()); err != nil || l.order != (store.Order{State: store.OrderNewest}) || len(f.asked) > 0 {
+			t.Errorf("%v, %+v, %q", err, l.order, f.asked)
+		}
+	})
 }

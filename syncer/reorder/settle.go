@@ -49,7 +49,7 @@ func (j *Job) rest(ctx context.Context) error {
 		return nil
 	}
 	var last upstream.Status
-	for quiet := time.Now(); time.Since(quiet) < j.Quiet; {
+	for quiet := time.Now(); time.Since(quiet) < session.SettleQuiet; {
 		all, err := j.new.Status(ctx, []string{j.Folder.New})
 		if err != nil {
 			return err
@@ -57,7 +57,7 @@ func (j *Job) rest(ctx context.Context) error {
 		if now := all[j.Folder.New]; now.UIDNext != last.UIDNext || now.Messages != last.Messages {
 			last, quiet = now, time.Now()
 		}
-		if err := pause.For(ctx, j.Quiet/3); err != nil {
+		if err := pause.For(ctx, session.SettleQuiet/3); err != nil {
 			return err
 		}
 	}

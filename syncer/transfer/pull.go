@@ -41,7 +41,6 @@ var (
 type Job struct {
 	Account store.AccountID
 	Row     store.Folder
-	Quiet   time.Duration // recovery.SettleQuiet, shorter in tests; the pauses between attempts go with it
 	Log     zerolog.Logger
 	job.Task
 	job.Resources
@@ -106,7 +105,7 @@ type pull struct {
 func newPull(pair *session.Pair, ledger recovery.Store, j Job, on Events) *pull {
 	p := &pull{
 		Work: job.Work{
-			Job:       job.Job{Folder: &recovery.Folder{Account: j.Account, Row: j.Row, Store: ledger, Pair: pair, Quiet: j.Quiet, Log: j.Log, Awaited: j.Visit}, Task: j.Task},
+			Job:       job.Job{Folder: &recovery.Folder{Account: j.Account, Row: j.Row, Store: ledger, Pair: pair, Log: j.Log, Awaited: j.Visit}, Task: j.Task},
 			Resources: j.Resources, Shared: j.Shared, Events: on.Events,
 		},
 		outstanding: on.Outstanding, concluded: on.Concluded,
@@ -168,7 +167,7 @@ func (p *pull) run(ctx context.Context) error {
 		if failures == fruitless {
 			return err
 		}
-		if err := pause.For(ctx, time.Duration(failures)*p.Quiet/6); err != nil {
+		if err := pause.For(ctx, time.Duration(failures)*session.SettleQuiet/6); err != nil {
 			return err
 		}
 	}

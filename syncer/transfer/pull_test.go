@@ -17,7 +17,7 @@ func TestSessionTime(t *testing.T) {
 	}{
 		{2 * time.Minute, time.Second, 2 * time.Minute}, {2 * time.Minute, time.Minute, 4 * time.Minute}, {0, time.Minute, 0},
 	} {
-		folder := &recovery.Folder{Quiet: recovery.SettleQuiet, Selected: &session.SourceFolder{Traits: session.Traits{HoldFor: tt.hold}}}
+		folder := &recovery.Folder{Selected: &session.SourceFolder{Traits: session.Traits{HoldFor: tt.hold}}}
 		p := &pull{Work: job.Work{Job: job.Job{Folder: folder}}, listing: tt.listing}
 		p.Begins()
 		synctest.Test(t, func(t *testing.T) {

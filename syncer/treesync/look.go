@@ -66,7 +66,6 @@ type Account struct {
 	Store      Store
 	Domain     *config.Domain
 	MaxFolders int
-	Quiet      time.Duration
 	Claims     *mailbox.ClaimRequest // of its mailbox
 	Log        zerolog.Logger
 }
@@ -127,7 +126,7 @@ func (k *treeLook) run(ctx context.Context, r *Result) (err error) {
 		k.of.Log.Info().Str("folder", note.Value("Folder")).Msg(note.String())
 	}
 	m := newMaker(newS, k.new, rows, &plan, k.of.Log)
-	m.quiet, m.now = k.of.Quiet, k.now
+	m.now = k.now
 	made, err := m.apply(ctx)
 	if err != nil {
 		return err

@@ -21,7 +21,7 @@ func (k *treeLook) lostCopies(ctx context.Context, newS session.Target, rows []s
 		return false, err
 	}
 	// Of several nodes that are one server one may lag behind.
-	if err := pause.For(ctx, k.of.Quiet); err != nil {
+	if err := pause.For(ctx, session.SettleQuiet); err != nil {
 		return false, err
 	}
 	names := make([]string, len(suspects))

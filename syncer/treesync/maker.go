@@ -42,7 +42,6 @@ type maker struct {
 	meant   map[string]int      // how many rows have a name, by foldedKey
 	made    map[string]bool     // raw names
 	numbers map[string]uint32   // UIDVALIDITY of folders just made, by raw name
-	quiet   time.Duration
 	now     time.Time
 }
 

@@ -20,9 +20,8 @@ import (
 // way, some take names that they don't find again. A folder counts as made once its
 // STATUS, or LIST, tells of it.
 
-// MadePatience is within what multiple of quiet a folder should be known after it was made;
-// then it gets another name.
-const MadePatience = 4 // 12 seconds
+// MadePatience is within what time a folder should be known after it was made; then it gets another name.
+const MadePatience = 4 * session.SettleQuiet
 
 // prove keeps of the folders just made those that the new server knows. The others stay
 // planned, with a note of since when they have been made in vain.
@@ -31,7 +30,7 @@ func (m *maker) prove(ctx context.Context) error {
 	if err != nil || len(unknown) == 0 {
 		return err
 	}
-	if err := pause.For(ctx, m.quiet/6); err != nil {
+	if err := pause.For(ctx, session.SettleQuiet/6); err != nil {
 		return err
 	}
 	if unknown, err = m.ask(ctx, unknown); err != nil || len(unknown) == 0 {
@@ -99,7 +98,7 @@ func (m *maker) settle(ctx context.Context, c *foldertree.FolderCreate, tree fol
 		return nil
 	}
 	row := m.rowOf(c.Name)
-	if row == nil || row.Missing.Looks == 0 || m.now.Sub(row.Missing.Since) < MadePatience*m.quiet {
+	if row == nil || row.Missing.Looks == 0 || m.now.Sub(row.Missing.Since) < MadePatience {
 		m.log.Warn().Str("folder", m.title(c.Name)).Str("name", foldertree.DecodeName(c.Name)).
 			Msg("the new server says that it has made the folder, and does not know it yet")
 		m.waitFor(row)

@@ -433,7 +433,7 @@ func (k *treeLook) seekGone(ctx context.Context, s session.Target, new foldertre
 	if err != nil || !someGone(new, rows) {
 		return new, rows, err
 	}
-	if err := pause.For(ctx, k.of.Quiet/6); err != nil {
+	if err := pause.For(ctx, session.SettleQuiet/6); err != nil {
 		return new, nil, err
 	}
 	if new, err = session.ReadTree(ctx, s, true); err != nil {

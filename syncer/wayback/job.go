@@ -32,8 +32,7 @@ type Job struct {
 	Folder  store.Folder
 	Pair    *session.Pair
 	Store   Store
-	Open    bool          // mail is copied; else only the baseline is noted
-	Quiet   time.Duration // how long the old folder has to rest until it is believed to have stopped growing
+	Open    bool // mail is copied; else only the baseline is noted
 	Yield   <-chan struct{}
 	Log     zerolog.Logger
 	Copied  uint64 // how many messages have been
@@ -201,7 +200,7 @@ func (j *Job) settled(ctx context.Context) error {
 	if newest.IsZero() || time.Since(newest) > settleAfter {
 		return nil
 	}
-	if err := pause.For(ctx, j.Quiet); err != nil {
+	if err := pause.For(ctx, session.SettleQuiet); err != nil {
 		return err
 	}
 	return j.look(ctx)

@@ -9,6 +9,7 @@ import (
 	"postferry/store"
 	"postferry/syncer/message"
 	"postferry/syncer/recovery"
+	"postferry/syncer/session"
 )
 
 // momentsMost is how many times a pull waits for a moment before it sends a message once
@@ -33,7 +34,7 @@ func (w *Writer) onceMore(ctx context.Context, m *sending, why error) error {
 	m.twice = true
 	w.Log.Info().Str("key", message.KeyText(m.Key)).Str("cause", why.Error()).Msg("message refused without a reason, trying it once more")
 	if w.refusals.moments++; w.refusals.moments <= momentsMost {
-		if err := pause.For(ctx, w.Quiet/6); err != nil {
+		if err := pause.For(ctx, session.SettleQuiet/6); err != nil {
 			w.Ledger.release(m)
 			return err
 		}
