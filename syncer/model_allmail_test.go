@@ -60,11 +60,19 @@ func (m *model) archiveOld(t *rapid.T) {
 }
 
 // archived are the messages of the folder that shows all which have to be on the new server, wherever they have lain. What leaves a folder
-// that is not copied, as its user has deleted it, stays left out; likewise one of several that are the same, and what the new server refuses.
-func (m *model) archived() map[string]int {
+// that is not copied, as its user has deleted it, stays left out; likewise one of several that are the same, and what the new server refuses: always, or when the quarantine of a folder has it (alone).
+func (m *model) archived(alone map[string]int) map[string]int {
 	lone := maps.Clone(m.count(m.pair.old)[allMailFolder])
+	quarantined := func(body string) bool {
+		for name := range m.count(m.pair.old) {
+			if name != allMailFolder && alone[name+"\x00"+body] > 0 {
+				return true
+			}
+		}
+		return false
+	}
 	maps.DeleteFunc(lone, func(body string, n int) bool {
-		return m.filed[body] && (n > 1 || len(m.lostDirs) > 0 || m.refuse([]byte(body)) != nil)
+		return m.filed[body] && (n > 1 || len(m.lostDirs) > 0 || m.refuse([]byte(body)) != nil || quarantined(body))
 	})
 	return lone
 }

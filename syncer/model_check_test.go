@@ -194,7 +194,7 @@ func (m *model) check(when string) {
 	left := map[string]int{} // messages of folders that their user deleted
 	for name, bodies := range old {
 		if box := m.pair.old.folder(name); box != nil && box.showsAll() {
-			bodies = m.archived()
+			bodies = m.archived(excused)
 		}
 		for body, n := range bodies {
 			missing := n - copies[body] - m.removed[body] - excused[name+"\x00"+body]

@@ -217,7 +217,7 @@ func (u *pulls) ended(j *pullJob) {
 	f.Pulling = nil
 	f.Looked = time.Now()
 	f.Checkpoint = r.Checkpoint
-	if r.Lost {
+	if r.AllMailAnew {
 		u.mail.Folders.AllMailAnew()
 	}
 	if foldertree.IsInbox(&f.Folder) {

@@ -52,10 +52,10 @@ func (m *State) recreate(f *Folder) error {
 }
 
 // Release takes messages of a folder out of quarantine, so that the next pull tries them again. Copies that may be lost
-// are forgotten; what was archived since they were made comes from all mail.
+// are forgotten; what was archived since they were made, or were refused, comes from all mail.
 func (m *State) Release(f *Folder, keys []store.Key) error {
 	gone, err := m.Rows.store.Entries(m.Rows.ctx, m.Rows.id, f.ID, keys)
-	if err == nil && len(gone) > 0 {
+	if err == nil && (len(gone) > 0 || !f.AllMail) {
 		err = m.allMailAnew()
 	}
 	if err != nil {
@@ -64,7 +64,7 @@ func (m *State) Release(f *Folder, keys []store.Key) error {
 	return m.Rows.release(f, keys, gone)
 }
 
-// allMailAnew has all mail looked through from its beginning, before what was copied from another folder is forgotten.
+// allMailAnew has all mail looked through from its beginning, before what is known of messages of another folder is forgotten.
 func (m *State) allMailAnew() error {
 	f := m.Folders.AllMail()
 	if f == nil {

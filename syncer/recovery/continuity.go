@@ -61,7 +61,6 @@ type Numbers struct {
 	old    oldNumbers
 	Beyond []message.Candidate // messages that have come to the new folder since the checkpoint and that no line stands for
 	Below  []message.Candidate // others that are there, where nothing shows which messages have come since
-	Lost   bool                // the new server has lost copies, so that all mail is looked through again
 }
 
 // Check compares the numbering of both folders with what checkpoint and ledger were

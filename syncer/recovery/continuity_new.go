@@ -265,8 +265,8 @@ func (n *Numbers) entered(v *inventory) store.Batch {
 	return batch
 }
 
-// AllMailAnew has all mail looked through from its beginning. What was copied from another folder, and has been archived at
-// the old server since, lies only there: it was passed over, and is to be copied from there if its copy is lost.
+// AllMailAnew has all mail looked through from its beginning. What lay in another folder, and has been archived at
+// the old server since, lies only there: it was passed over, and is to be copied from there if its copy is lost, or if it was never copied.
 func AllMailAnew(account store.AccountID, rows []store.Folder) (batches []store.Batch) {
 	for i := range rows {
 		if cp := rows[i].Checkpoint; rows[i].AllMail && cp.UIDNext > 1 {
@@ -281,15 +281,7 @@ func AllMailAnew(account store.AccountID, rows []store.Folder) (batches []store.
 func (n *Numbers) enterInventory(ctx context.Context, batch store.Batch) error {
 	proofs := batch.Proofs
 	batch.Proofs = nil
-	batches := []store.Batch{batch}
-	if n.Lost = n.Lost || len(batch.Forget) > 0; len(batch.Forget) > 0 {
-		rows, err := n.folder.Store.Folders(ctx, n.folder.Account)
-		if err != nil {
-			return err
-		}
-		batches = append(batches, AllMailAnew(n.folder.Account, rows)...)
-	}
-	if err := n.folder.Store.CommitAll(ctx, batches); err != nil {
+	if err := n.folder.CommitLeaving(ctx, batch); err != nil {
 		return err
 	}
 	n.folder.Row.Checkpoint = *batch.Checkpoint

@@ -242,7 +242,7 @@ func (o *oldNumbers) retireAll(ctx context.Context, void []store.Entry) error {
 		if len(void) == 0 {
 			batch.Checkpoint, batch.Release = &cp, o.keysOfQuarantine()
 		}
-		if err := o.folder.Store.Commit(ctx, batch); err != nil {
+		if err := o.folder.CommitLeaving(ctx, batch); err != nil {
 			return err
 		}
 		if err := o.folder.intend(ctx, intents); err != nil {

@@ -43,6 +43,7 @@ type Folder struct {
 
 	Awaited     bool // somebody waits for the folder to be shown
 	Postponed   bool // so that all of its messages are compared at the next look only: see Overdue
+	AllMailAnew bool // all mail is to be looked through again, as the store knows
 	listedAgain bool // it was found out that messages had been left out of listings
 }
 
@@ -164,6 +165,20 @@ func (f *Folder) VoidQuarantine() (void []store.Key) {
 		}
 	}
 	return void
+}
+
+// CommitLeaving commits a batch, and has all mail looked through again if messages leave the ledger with it (Forget), or the quarantine
+// (Release): whether they are still in the folder is not known.
+func (f *Folder) CommitLeaving(ctx context.Context, batch store.Batch) error {
+	batches := []store.Batch{batch}
+	if len(batch.Forget)+len(batch.Release) > 0 && !f.Row.AllMail {
+		rows, err := f.Store.Folders(ctx, f.Account)
+		if err != nil {
+			return err
+		}
+		batches, f.AllMailAnew = append(batches, AllMailAnew(f.Account, rows)...), true
+	}
+	return f.Store.CommitAll(ctx, batches)
 }
 
 // ReadLedger reads the folder's ledger and takes the flag intents apart from

@@ -65,7 +65,7 @@ type Result struct {
 	Thin        bool     // the ledger has lines of messages that the old folder doesn't have any more
 	Told        job.Told // odd copies that the next pull of the folder has to judge
 	Left        bool     // its last answers were still to come when it returned
-	Lost        bool     // the new server has lost copies: all mail is to be looked through again, as the store knows
+	AllMailAnew bool     // all mail is to be looked through again, as the store knows
 }
 
 // Run pulls what is missing in one folder, until nothing is. What it returned an error for goes on in a later
@@ -118,7 +118,7 @@ func newPull(pair *session.Pair, ledger recovery.Store, j Job, on Events) *pull 
 
 // result is what is known of a pull when it ends.
 func (p *pull) result(err error) Result {
-	r := Result{Checkpoint: p.Row.Checkpoint, Stats: p.Done.Stats(), WrongDate: p.checks.WrongDate, Told: p.told, Left: p.left(), Lost: p.Recovery.Numbers.Lost}
+	r := Result{Checkpoint: p.Row.Checkpoint, Stats: p.Done.Stats(), WrongDate: p.checks.WrongDate, Told: p.told, Left: p.left(), AllMailAnew: p.AllMailAnew}
 	if !p.Fleeting {
 		r.NewValidity = p.Target.UIDValidity
 	}

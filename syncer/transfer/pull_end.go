@@ -46,7 +46,7 @@ func (p *pull) finish(ctx context.Context) error {
 		return errors.Join(&session.CountsError{Listed: have, Messages: messages}, err)
 	}
 	done := store.Batch{Account: p.Account, Folder: p.Row.ID, Checkpoint: &cp, Release: p.VoidQuarantine()}
-	if err := p.Store.Commit(ctx, done); err != nil {
+	if err := p.CommitLeaving(ctx, done); err != nil {
 		return err
 	}
 	p.Row.Checkpoint = cp
@@ -65,7 +65,7 @@ func (p *pull) conclude(ctx context.Context, err error) (enter bool, _ error) {
 		p.RateLimits.New.Budget.GiveBack(uint64(max(p.Aside.Swap(0), 0)))
 		p.Worth()
 		cp, pending := p.reached(), &p.writer.Ledger.Pending
-		pending.Checkpoint, pending.Release = &cp, append(pending.Release, p.VoidQuarantine()...)
+		pending.Checkpoint = &cp
 		return true, nil
 	}
 	return false, p.concludeAlone(ctx, err)
@@ -74,7 +74,7 @@ func (p *pull) conclude(ctx context.Context, err error) (enter bool, _ error) {
 // nothingElse tells whether nothing has to be done after the copying but to write the checkpoint.
 func (p *pull) nothingElse() bool {
 	return len(p.bare) == 0 && !p.Mending && !p.Rekeyed && p.adopt == nil && p.Archive == nil && p.First() &&
-		len(p.Known.Entries)+p.Known.Before == 0 && p.Accounted() >= p.Expected()
+		len(p.Known.Entries)+p.Known.Before+len(p.VoidQuarantine()) == 0 && p.Accounted() >= p.Expected()
 }
 
 // concludeAlone is conclude where more is to be done, or went wrong.

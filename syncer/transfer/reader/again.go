@@ -45,7 +45,7 @@ func (r *Reader) tryAgain(ctx context.Context) error {
 	if len(gone.Release) == 0 {
 		return nil
 	}
-	return r.Store.Commit(ctx, gone)
+	return r.CommitLeaving(ctx, gone)
 }
 
 func sortedUIDs(m map[imap.UID]store.Quarantined) []imap.UID {
