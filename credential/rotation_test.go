@@ -263,7 +263,7 @@ func agreeAt(t *testing.T, provider, login string) string {
 	c := oauth2.Config{ClientID: "client", Scopes: []string{clouds.ScopeOpenMail, "offline_access"}, RedirectURL: "http://127.0.0.1/back",
 		Endpoint: oauth2.Endpoint{AuthURL: provider + "/authorize", TokenURL: provider + "/token"}}
 	verifier := oauth2.GenerateVerifier()
-	back, err := clouds.Answer(http.DefaultClient, c.AuthCodeURL("state", oauth2.S256ChallengeOption(verifier)), login)
+	back, err := clouds.Answer(clouds.Browser(), c.AuthCodeURL("state", oauth2.S256ChallengeOption(verifier)), login)
 	if err != nil {
 		t.Fatal(err)
 	}

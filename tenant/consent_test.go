@@ -3,7 +3,6 @@ package tenant
 import (
 	"errors"
 	"io"
-	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -76,7 +75,7 @@ func TestConsentInBrowser(t *testing.T) {
 		if p.Code != "" {
 			t.Errorf("a code is asked for: %+v", p)
 		}
-		resp, err := http.PostForm(p.URL, url.Values{"user": {"anna@contoso.example"}, "answer": {"accept"}})
+		resp, err := clouds.Browser().PostForm(p.URL, url.Values{"user": {"anna@contoso.example"}, "answer": {"accept"}})
 		if err != nil {
 			return err
 		}
@@ -93,7 +92,7 @@ func TestConsentInBrowser(t *testing.T) {
 		t.Errorf("revoked: %t, %v", told, err)
 	}
 	_, err = c.Consent(t.Context(), server, "anna@contoso.example", func(p Prompt) error {
-		resp, err := http.PostForm(p.URL, url.Values{"user": {"anna@contoso.example"}, "answer": {"cancel"}})
+		resp, err := clouds.Browser().PostForm(p.URL, url.Values{"user": {"anna@contoso.example"}, "answer": {"cancel"}})
 		if err == nil {
 			resp.Body.Close()
 		}
@@ -108,7 +107,7 @@ func TestConsentInBrowser(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		resp, err := http.Get(u.Query().Get("redirect_uri") + "/?state=x&code=y")
+		resp, err := clouds.Browser().Get(u.Query().Get("redirect_uri") + "/?state=x&code=y")
 		if err != nil {
 			return errors.Join(forged, err)
 		}

@@ -139,7 +139,7 @@ func TestGivenBackAfterAll(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	back, err := clouds.Answer(http.DefaultClient, v.URL, "anna@contoso.example")
+	back, err := clouds.Answer(clouds.Browser(), v.URL, "anna@contoso.example")
 	if err != nil {
 		t.Fatal(err)
 	}

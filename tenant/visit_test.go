@@ -1,7 +1,6 @@
 package tenant
 
 import (
-	"net/http"
 	"net/url"
 	"testing"
 	"time"
@@ -87,7 +86,7 @@ func TestVisit(t *testing.T) {
 			if left := time.Until(v.Ends); left < 9*time.Minute || left > VisitLife {
 				t.Errorf("it is good for %v", left)
 			}
-			back, err := clouds.Answer(http.DefaultClient, v.URL, tt.user)
+			back, err := clouds.Answer(clouds.Browser(), v.URL, tt.user)
 			if err != nil || back.Scheme+"://"+back.Host+back.Path != backHere {
 				t.Fatalf("sent back to %v, %v", back, err)
 			}
@@ -118,7 +117,7 @@ func TestVisitIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if back, err := clouds.Answer(http.DefaultClient, v.URL, "anna@contoso.example"); err == nil {
+	if back, err := clouds.Answer(clouds.Browser(), v.URL, "anna@contoso.example"); err == nil {
 		t.Errorf("sent to %v", back)
 	}
 	if _, err := c.Send(t.Context(), provided(t, "without a page"), "anna@contoso.example", backHere); Code(err) != string(NoBrowser) {
@@ -159,7 +158,7 @@ func TestUnusedAgreementIsGivenBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, err := clouds.Answer(http.DefaultClient, v.URL, user)
+		back, err := clouds.Answer(clouds.Browser(), v.URL, user)
 		if err != nil {
 			t.Fatal(err)
 		}

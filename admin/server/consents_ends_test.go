@@ -1,7 +1,6 @@
 package server
 
 import (
-	"net/http"
 	"testing"
 	"time"
 
@@ -68,7 +67,7 @@ func TestProviderIsToldLast(t *testing.T) {
 // agree has anna agree in a browser.
 func agree(t *testing.T, c *caller, domain string) {
 	t.Helper()
-	back, err := clouds.Answer(http.DefaultClient, c.sendTo(domain, store.OldSide, "anna@"+domain), "anna@"+domain)
+	back, err := clouds.Answer(clouds.Browser(), c.sendTo(domain, store.OldSide, "anna@"+domain), "anna@"+domain)
 	if err != nil {
 		t.Fatal(err)
 	}

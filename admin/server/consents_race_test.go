@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"net/http"
 	"sync"
 	"testing"
 	"time"
@@ -104,7 +103,7 @@ func TestEndedWhileItIsAgreedTo(t *testing.T) {
 func onTheWay(c *caller, domain string, people []string, _ *clouds.OpenID) (wait func()) {
 	var coming sync.WaitGroup
 	for _, who := range people {
-		back, err := clouds.Answer(http.DefaultClient, c.sendTo(domain, store.OldSide, who), who)
+		back, err := clouds.Answer(clouds.Browser(), c.sendTo(domain, store.OldSide, who), who)
 		if err != nil {
 			c.t.Fatal(err)
 		}

@@ -111,7 +111,7 @@ func TestConsentOnThePage(t *testing.T) {
 		shows(t, "the usual side", 200, 200, c.do("GET", "/d/"+domain+"/consents", nil).text, "0 of 2 have agreed")
 		answer := func(user string) *url.URL {
 			t.Helper()
-			back, err := clouds.Answer(http.DefaultClient, c.sendTo(domain, side, mailbox), user)
+			back, err := clouds.Answer(clouds.Browser(), c.sendTo(domain, side, mailbox), user)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -222,7 +222,7 @@ func TestSignInOfBothServers(t *testing.T) {
 	p := startPage(t)
 	c := p.admin("anna", "")
 	provider := p.agreeing("c.example", store.OldSide)
-	back, err := clouds.Answer(http.DefaultClient, c.sendTo("c.example", store.OldSide, "anna@c.example"), "anna@c.example")
+	back, err := clouds.Answer(clouds.Browser(), c.sendTo("c.example", store.OldSide, "anna@c.example"), "anna@c.example")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,14 +274,14 @@ func TestOtherProviderForgetsConsents(t *testing.T) {
 	p := startPage(t)
 	provider := p.agreeing("c.example", store.OldSide)
 	c := p.admin("anna", "")
-	back, err := clouds.Answer(http.DefaultClient, c.sendTo("c.example", store.OldSide, "anna@c.example"), "anna@c.example")
+	back, err := clouds.Answer(clouds.Browser(), c.sendTo("c.example", store.OldSide, "anna@c.example"), "anna@c.example")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := c.comeBack(back); got.StatusCode != 303 || provider.Refreshes() != 1 {
 		t.Fatal(got.Status, provider.Refreshes())
 	}
-	pending, err := clouds.Answer(http.DefaultClient, c.sendTo("c.example", store.OldSide, "bert@c.example"), "bert@c.example")
+	pending, err := clouds.Answer(clouds.Browser(), c.sendTo("c.example", store.OldSide, "bert@c.example"), "bert@c.example")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -296,7 +296,7 @@ func TestOtherProviderForgetsConsents(t *testing.T) {
 	if got := c.comeBack(pending); got.StatusCode != 422 {
 		t.Errorf("who was on the way: %s", got.Status)
 	}
-	pending, err = clouds.Answer(http.DefaultClient, c.sendTo("c.example", store.OldSide, "bert@c.example"), "bert@c.example")
+	pending, err = clouds.Answer(clouds.Browser(), c.sendTo("c.example", store.OldSide, "bert@c.example"), "bert@c.example")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package server
 
 import (
 	"fmt"
-	"net/http"
 	"reflect"
 	"slices"
 	"strings"
@@ -208,7 +207,7 @@ func TestVisitsAreBounded(t *testing.T) {
 	for range 8 {
 		c.sendTo("c.example", store.OldSide, "bert@c.example")
 	}
-	back, err := clouds.Answer(http.DefaultClient, first, "anna@c.example")
+	back, err := clouds.Answer(clouds.Browser(), first, "anna@c.example")
 	if err != nil {
 		t.Fatal(err)
 	}

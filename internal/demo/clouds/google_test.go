@@ -173,7 +173,7 @@ func TestGoogleConsent(t *testing.T) {
 	if err != nil || token.RefreshToken == "" || g.Allows(token.AccessToken, "berta@acme.example") != nil {
 		t.Fatalf("offline: %v", err)
 	}
-	if _, err := http.PostForm(server+"/revoke", url.Values{"token": {token.RefreshToken}}); err != nil {
+	if _, err := Browser().PostForm(server+"/revoke", url.Values{"token": {token.RefreshToken}}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := cfg.TokenSource(t.Context(), &oauth2.Token{RefreshToken: token.RefreshToken}).Token(); err == nil || !strings.Contains(err.Error(), "expired or revoked") {

@@ -69,7 +69,7 @@ func post(t *testing.T, to string, pairs ...string) (int, map[string]any) {
 	for i := 0; i+1 < len(pairs); i += 2 {
 		form.Set(pairs[i], pairs[i+1])
 	}
-	resp, err := http.PostForm(to, form)
+	resp, err := Browser().PostForm(to, form)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func get(t *testing.T, from, token string) (int, http.Header, string) {
 		t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := Browser().Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -364,7 +364,7 @@ func TestGraph(t *testing.T) {
 		body := `{"requests":[` + one + strings.Repeat(","+one, n-1) + `]}`
 		req, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, m.GraphURL(server)+"/$batch", strings.NewReader(body))
 		req.Header.Set("Authorization", "Bearer "+token)
-		resp, err := http.DefaultClient.Do(req)
+		resp, err := Browser().Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -200,6 +200,12 @@ func (d *desk) Refreshes() int {
 	return len(d.refresh)
 }
 
+// Browser is a client whose connections are its own: those of http.DefaultClient are closed whenever a server of a test
+// (httptest.Server) is, also under requests of other tests.
+func Browser() *http.Client {
+	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+}
+
 // Answer is what a person's browser does at a provider: it opens the address to which it was sent, and says yes as user,
 // or no for "". It returns the address to which it is sent back.
 func Answer(client *http.Client, at, user string) (back *url.URL, err error) {
