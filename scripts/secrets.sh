@@ -32,16 +32,30 @@ chmod 755 "$tmp"
 if [[ -n ${KEEP:-} ]]; then trap 'rm -rf "$tmp"' EXIT; else trap 'rm -rf "$tmp" "$work"' EXIT; fi
 mkdir "$work/kept"
 
-# keep gives each file below the temporary folders another name, under which it outlives its folder.
+# keep gives each file below the temporary folders another name, under which it outlives its folder. A database is held open instead,
+# and copied at the end: one with a further name is somebody's copy, which store/bolt/rebuild doesn't overwrite. (Where no more files may
+# be opened, it gets its name all the same.)
 keep() {
-	local path n=0
+	local inode path fd n=0
+	local -A held=()
+	ulimit -n "$(ulimit -Hn)"
 	while :; do
-		while IFS= read -r -d '' path; do
+		while IFS=' ' read -r -d '' inode path; do
+			[[ -z ${held[$inode]:-} ]] || continue
 			n=$((n + 1))
-			ln "$path" "$work/kept/$n-$(basename "$path")" 2>/dev/null || true # it may be gone by now
-		done < <(find "$tmp" -type f -links 1 -size +0 ! -path '*/go-build*' ! -path '*/chromedp-runner*' -print0 2>/dev/null)
-		[[ ! -e $work/done ]] || return 0
+			if [[ ${path##*/} == *.db* ]] && { exec {fd}<"$path"; } 2>/dev/null; then
+				held[$inode]="$fd $n-${path##*/}"
+			else
+				ln "$path" "$work/kept/$n-${path##*/}" 2>/dev/null || true # it may be gone by now
+			fi
+		done < <(find "$tmp" -type f -links 1 -size +0 ! -path '*/go-build*' ! -path '*/chromedp-runner*' -printf '%D:%i %p\0' 2>/dev/null)
+		[[ ! -e $work/done ]] || break
 		sleep 0.05
+	done
+	for inode in "${!held[@]}"; do
+		fd=${held[$inode]%% *}
+		cat <&"$fd" >"$work/kept/${held[$inode]#* }"
+		exec {fd}<&-
 	done
 }
 
