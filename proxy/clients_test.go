@@ -103,10 +103,7 @@ func TestKick(t *testing.T) {
 	g.client.hears("* 1 FETCH (BODY[] {2}\n")
 	g.client.hearsNothing()
 	g.server.says("ab)\na OK\n")
-	g.client.hears("ab)\na OK\n* BYE [UNAVAILABLE] The administrator has ended this connection\n")
-	g.client.hearsEnd()
-	g.client.Close()
-	g.ends(t)
+	g.endsWith(t, "ab)\na OK\n* BYE [UNAVAILABLE] The administrator has ended this connection\n")
 	if n := len(g.srv.Clients()); n != 0 {
 		t.Errorf("%d clients are left", n)
 	}

@@ -260,6 +260,15 @@ func newRigOn(t testing.TB, pipe func(testing.TB) (ours, theirs net.Conn), adjus
 	return g
 }
 
+// endsWith expects the last words that the client hears, upon which it closes its connection, and that the relay ends.
+func (g *rig) endsWith(t testing.TB, words string) {
+	t.Helper()
+	g.client.hears(words)
+	g.client.hearsEnd()
+	g.client.Close()
+	g.ends(t)
+}
+
 // ends waits for the relay to end.
 func (g *rig) ends(t testing.TB) {
 	t.Helper()

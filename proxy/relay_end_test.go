@@ -21,10 +21,7 @@ func TestStoppingWaitsForTheEndOfAResponse(t *testing.T) {
 	g.stop()
 	g.client.hearsNothing()
 	g.server.says("cd)\n* 2 EXISTS\n")
-	g.client.hears("cd)\n* BYE Postferry is shutting down\n")
-	g.client.hearsEnd()
-	g.client.Close()
-	g.ends(t)
+	g.endsWith(t, "cd)\n* BYE Postferry is shutting down\n")
 }
 
 func TestStoppingAnIdleClient(t *testing.T) {
@@ -32,10 +29,7 @@ func TestStoppingAnIdleClient(t *testing.T) {
 	g.client.says("a1 IDLE\n")
 	g.server.hears("a1 IDLE\n")
 	g.stop()
-	g.client.hears("* BYE Postferry is shutting down\n")
-	g.client.hearsEnd()
-	g.client.Close()
-	g.ends(t)
+	g.endsWith(t, "* BYE Postferry is shutting down\n")
 	if got := g.ferry.noted(); !slices.Equal(got, []string{"disconnected 7"}) {
 		t.Errorf("calls: %q", got)
 	}
@@ -56,10 +50,7 @@ func TestServerSaysGoodbye(t *testing.T) {
 	g.server.hears("a1 LOGOUT\n")
 	g.server.says("* BYE x\na1 OK x\n")
 	g.server.Close()
-	g.client.hears("* BYE x\na1 OK x\n")
-	g.client.hearsEnd()
-	g.client.Close()
-	g.ends(t)
+	g.endsWith(t, "* BYE x\na1 OK x\n")
 }
 
 func TestServerVanishes(t *testing.T) {
@@ -67,20 +58,14 @@ func TestServerVanishes(t *testing.T) {
 	g.client.says("a1 NOOP\n")
 	g.server.hears("a1 NOOP\n")
 	g.server.Close()
-	g.client.hears("* BYE [UNAVAILABLE] The mail server closed the connection\n")
-	g.client.hearsEnd()
-	g.client.Close()
-	g.ends(t)
+	g.endsWith(t, "* BYE [UNAVAILABLE] The mail server closed the connection\n")
 }
 
 func TestServerVanishesWithinAResponse(t *testing.T) {
 	g := newRig(t, nil)
 	g.server.says("* 1 FETCH (BODY[] {4}\nab")
 	g.server.Close()
-	g.client.hears("* 1 FETCH (BODY[] {4}\nab")
-	g.client.hearsEnd()
-	g.client.Close()
-	g.ends(t)
+	g.endsWith(t, "* 1 FETCH (BODY[] {4}\nab")
 }
 
 // TestClientThatStays: one that doesn't close its connection when it has heard the end is waited for a moment only.

@@ -269,10 +269,7 @@ func TestUnknownAndFinishedAccountsAreOnlyRelayed(t *testing.T) {
 func TestTagTooLong(t *testing.T) {
 	g := newRig(t, nil)
 	g.client.says(strings.Repeat("x", 300) + " NOOP\n")
-	g.client.hears("* BYE The tag is too long\n")
-	g.client.hearsEnd()
-	g.client.Close()
-	g.ends(t)
+	g.endsWith(t, "* BYE The tag is too long\n")
 }
 
 // inBubble runs a test of a table in a bubble, in which time passes.

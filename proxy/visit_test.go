@@ -82,10 +82,7 @@ func TestVisitEndsWithTheClient(t *testing.T) {
 	g.server.hearsEnd()
 	g.server.says("a1 OK x\na2 OK x\n")
 	g.server.Close()
-	g.client.hears("a1 OK x\na2 OK x\n")
-	g.client.hearsEnd()
-	g.client.Close()
-	g.ends(t)
+	g.endsWith(t, "a1 OK x\na2 OK x\n")
 }
 
 func TestSelectWithLiteral(t *testing.T) {
