@@ -96,9 +96,21 @@ func (m *model) putOldBack(t *rapid.T) {
 			m.excuse(unnoticed, body, n-bodies[body])
 		}
 	}
+	m.outOfAllMail(k.name, bodies)
 	for body, flags := range m.pair.old.flagsIn(k.name) {
 		if was, there := before[body]; there && !slices.Equal(was, flags) {
 			m.unclear[body] = true
+		}
+	}
+}
+
+// outOfAllMail takes note of what a folder has that it hadn't just before, and that all mail had as well: if it has gone from there to
+// the archive meanwhile, it has been moved to the folder since.
+func (m *model) outOfAllMail(name string, before map[string]int) {
+	all := m.count(m.pair.old)[allMailFolder]
+	for body, n := range m.count(m.pair.old)[name] {
+		if n > before[body] && all[body] > 0 {
+			m.unarchived[body] = true
 		}
 	}
 }

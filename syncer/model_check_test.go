@@ -144,12 +144,12 @@ func (m *model) decide() {
 }
 
 // comeAgain expects all mail of a folder on the new server, whatever was copied before. What was moved there on the old
-// server, or has lost a label there, and whose copy its user has removed from another folder, may stay removed.
+// server, out of all mail as well, or has lost a label there, and whose copy its user has removed from another folder, may stay removed.
 func (m *model) comeAgain(old map[string]int) {
 	copies := total(m.count(m.pair.new))
 	for body, n := range old {
 		yet := m.yetToCome(body, copies)
-		if !m.movedOld[body] && !m.unlabelled(body) {
+		if !m.movedOld[body] && !m.unlabelled(body) && !m.unarchived[body] {
 			m.removed[body] = m.removedElsewhere(body)
 		}
 		m.limit[body] = copies[body] + n + yet + m.removed[body]

@@ -190,45 +190,46 @@ type model struct {
 
 	history []string
 
-	repaired  map[string]string // what a body becomes when the new server refuses it as it is -> the body
-	limit     map[string]int    // how many copies there may have been since the ledger was lost the last time
-	removed   map[string]int    // how many of them the user removed
-	mine      map[string][]imap.Flag
-	moved     map[string]int                 // how often the user moved one
-	left      map[string]map[string]int      // what its user has removed or moved from a new folder, by body
-	leftAt    map[string]map[string]imap.UID // the highest UID that it had there
-	own       map[string]int                 // the user's own mail on the new server, with what was removed of it
-	astray    map[string][]string            // former names of folders that were renamed without a word
-	late      map[string]int                 // what the new server has stored late, by body; guarded by lateMu
-	lateMu    sync.Mutex
-	backup    *copyOfLedger // nil for none
-	backups   []kept
-	usedAgain map[string]bool           // old folders whose UIDs may have been others before
-	unseen    map[string]bool           // new folders that were put back: until the engine has seen that, nothing else befalls them that it could not tell from it
-	numbered  map[string]bool           // new folders whose messages have other UIDs, likewise
-	counted   map[string]uint64         // highest HIGHESTMODSEQ of old folders that count anew since the last pass
-	excused   map[excuse]map[string]int // how many copies more there may be
-	used      map[excuse]bool
-	unclear   map[string]bool     // whether the old server's flags are there depends on more than the model knows
-	uncarried map[string]bool     // they may be there only when all flags have been compared, once a day
-	dayLater  bool                // a day has passed since the last pass
-	filed     map[string]bool     // delivered to a folder while another one shows all mail
-	stray     map[string]bool     // moved by the user, or delivered to both servers
-	movedOld  map[string]bool     // moved on the old server
-	movedFrom map[string][]string // what was moved from old folders since then
-	shifted   bool                // something was moved there since the last pass
-	visited   bool                // somebody has opened a folder since then
-	double    map[string]bool     // may have copies of its own right besides ours
-	lostDirs  map[string]bool     // new folders the user deleted
-	labelled  map[string][]string // shows, or has shown, in these folders of the old server; nil where messages have no labels
-	final     bool                // the history has ended: nothing is to come any more
-	amnesia   bool                // the ledger was lost, and no pass has been complete since
+	repaired   map[string]string // what a body becomes when the new server refuses it as it is -> the body
+	limit      map[string]int    // how many copies there may have been since the ledger was lost the last time
+	removed    map[string]int    // how many of them the user removed
+	mine       map[string][]imap.Flag
+	moved      map[string]int                 // how often the user moved one
+	left       map[string]map[string]int      // what its user has removed or moved from a new folder, by body
+	leftAt     map[string]map[string]imap.UID // the highest UID that it had there
+	own        map[string]int                 // the user's own mail on the new server, with what was removed of it
+	astray     map[string][]string            // former names of folders that were renamed without a word
+	late       map[string]int                 // what the new server has stored late, by body; guarded by lateMu
+	lateMu     sync.Mutex
+	backup     *copyOfLedger // nil for none
+	backups    []kept
+	usedAgain  map[string]bool           // old folders whose UIDs may have been others before
+	unseen     map[string]bool           // new folders that were put back: until the engine has seen that, nothing else befalls them that it could not tell from it
+	numbered   map[string]bool           // new folders whose messages have other UIDs, likewise
+	counted    map[string]uint64         // highest HIGHESTMODSEQ of old folders that count anew since the last pass
+	excused    map[excuse]map[string]int // how many copies more there may be
+	used       map[excuse]bool
+	unclear    map[string]bool     // whether the old server's flags are there depends on more than the model knows
+	uncarried  map[string]bool     // they may be there only when all flags have been compared, once a day
+	dayLater   bool                // a day has passed since the last pass
+	filed      map[string]bool     // delivered to a folder while another one shows all mail
+	stray      map[string]bool     // moved by the user, or delivered to both servers
+	movedOld   map[string]bool     // moved on the old server
+	unarchived map[string]bool     // in a folder of the old server again that was put back, and in all mail before
+	movedFrom  map[string][]string // what was moved from old folders since then
+	shifted    bool                // something was moved there since the last pass
+	visited    bool                // somebody has opened a folder since then
+	double     map[string]bool     // may have copies of its own right besides ours
+	lostDirs   map[string]bool     // new folders the user deleted
+	labelled   map[string][]string // shows, or has shown, in these folders of the old server; nil where messages have no labels
+	final      bool                // the history has ended: nothing is to come any more
+	amnesia    bool                // the ledger was lost, and no pass has been complete since
 }
 
 func newModel(t *rapid.T, done *tally) *model {
 	m := &model{t: t, done: done, pair: &fakePair{old: newFakeServer(), new: newFakeServer()},
 		repaired: map[string]string{}, limit: map[string]int{}, removed: map[string]int{}, mine: map[string][]imap.Flag{},
-		unclear: map[string]bool{}, uncarried: map[string]bool{}, stray: map[string]bool{}, filed: map[string]bool{}, movedOld: map[string]bool{}, movedFrom: map[string][]string{}, double: map[string]bool{}, lostDirs: map[string]bool{},
+		unclear: map[string]bool{}, uncarried: map[string]bool{}, stray: map[string]bool{}, filed: map[string]bool{}, movedOld: map[string]bool{}, unarchived: map[string]bool{}, movedFrom: map[string][]string{}, double: map[string]bool{}, lostDirs: map[string]bool{},
 		moved: map[string]int{}, left: map[string]map[string]int{}, leftAt: map[string]map[string]imap.UID{}, own: map[string]int{}, counted: map[string]uint64{}, unseen: map[string]bool{}, usedAgain: map[string]bool{}, late: map[string]int{}, astray: map[string][]string{}, numbered: map[string]bool{},
 		excused: map[excuse]map[string]int{}, used: map[excuse]bool{}}
 	m.store = &faultyStore{fault: noFault}
