@@ -111,12 +111,21 @@ func (x advicePart) Steps() (steps []stageStep) {
 	at := slices.Index(stage.Stages(), x.A.Stage)
 	for i, s := range stage.Stages() {
 		step := stageStep{Stage: s, Class: "ahead", Now: i == at}
-		if i < at || x.A.Stage == stage.Finished {
+		if i < at && x.shown(s) || x.A.Stage == stage.Finished {
 			step.Class = "done"
 		}
 		steps = append(steps, step)
 	}
 	return steps
+}
+
+// shown tells whether the condition that a stage stands for is met: accounts may be begun that nothing has shown to be ready, and
+// the MX moves also where DNS has no names that mail programs go by. Stages without a condition are behind a domain once it is
+// further.
+func (x advicePart) shown(s stage.Stage) bool {
+	name, ok := map[stage.Stage]stage.ConditionName{stage.Checked: stage.CheckPassed, stage.Copied: stage.AllCopied,
+		stage.ClientsSwitched: stage.ClientsLeadNew, stage.MXSwitched: stage.MXLeadsNew}[s]
+	return !ok || slices.ContainsFunc(x.A.Conditions, func(c stage.Condition) bool { return c.Name == name && c.State == stage.Met })
 }
 
 // SeenText says what a DNS server tells of the MX.
