@@ -17,16 +17,15 @@ func tabs(path string, everything bool) (all []section) {
 		return nil
 	}
 	for _, name := range []string{"", "check", "verify", "runs", "servers", "settings", "connect", "finish"} {
-		text := "tab." + name
-		path := domainPath(domain, name)
+		text, to := "tab."+name, domainPath(domain, name)
 		if name == "" {
-			text, path = "tab.accounts", domainPath(domain)
+			text, to = "tab.accounts", domainPath(domain)
 		}
 		if name == "connect" && !everything {
-			path = domainPath(domain, "consents")
+			to = domainPath(domain, "consents")
 		}
 		here := at == name || name == "" && slices.Contains([]string{"a", "accounts", "lists"}, at) || name == "connect" && (at == "mailboxes" || at == "consents")
-		all = append(all, section{Path: path, Text: text, Current: here})
+		all = append(all, section{Path: to, Text: text, Current: here})
 	}
 	return all
 }
