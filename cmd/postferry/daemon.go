@@ -60,7 +60,7 @@ func openDaemonOn(ctx context.Context, sockets proxy.Sockets, cfg *config.Config
 	}
 	err := patiently(ctx, func() error {
 		return askingForTime(startExtension, func(state string) { notifySystemd(log, state) }, open)
-	}, "status", "import", quarantineCommand, folderCommand, aliasCommand, mailboxCommand, clientsCommand, adminCommand, keyCommand, backupCommand, adviseCommand, reportCommand, forgetCommand, nobody)
+	}, takesLongOrServes)
 	if err != nil {
 		return nil, err
 	}

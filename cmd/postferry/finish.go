@@ -19,6 +19,9 @@ import (
 	"postferry/stage"
 )
 
+// finishCommand is what finish calls itself in the state's lock.
+const finishCommand = "finish"
+
 const finishHelp = `Finish ends the move of a domain, or of single accounts. It makes a last pass over them,
 verifies them, and says how each has come over:
 
@@ -104,7 +107,7 @@ func finish(ctx context.Context, c commandIO, path string, args []string, o fini
 	if !o.yes && !o.draft && !c.asks() {
 		return c.confirm("") // before a pass is made in vain
 	}
-	return withEngine(ctx, path, "finish", c.err, func(b control.Backend) error {
+	return withEngine(ctx, path, finishCommand, c.err, func(b control.Backend) error {
 		q, err := finishQuery(ctx, b, args, o)
 		if err != nil {
 			return err

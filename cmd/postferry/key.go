@@ -109,7 +109,7 @@ func openForKey(ctx context.Context, dir string) (st *bolt.Store, err error) {
 	err = patiently(ctx, func() (err error) {
 		st, err = bolt.Open(dir, bolt.Options{Command: keyCommand})
 		return err
-	}, "status", "import", quarantineCommand, folderCommand, aliasCommand, mailboxCommand, adminCommand, keyCommand, backupCommand, nobody)
+	}, takesLongOrServes)
 	var inUse *statedir.InUseError
 	if errors.As(err, &inUse) && inUse.Command == serveCommand {
 		return nil, &control.ExitError{Code: exitInUse, Err: fmt.Errorf("%w; stop it first", err)}

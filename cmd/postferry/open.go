@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -51,16 +50,22 @@ func openBackend(ctx context.Context, cfg *config.Config, command string, log *z
 		}
 		b, err = openLocal(ctx, cfg, command, log)
 		return err
-	}, serveCommand, "status", "import", quarantineCommand, folderCommand, aliasCommand, mailboxCommand, authCommand, tenantCommand, clientsCommand, adminCommand, keyCommand, backupCommand, adviseCommand, reportCommand, forgetCommand, nobody)
+	}, takesLong)
 	return b, err
 }
 
-// nobody is who seems to hold a state that is being let go of right now.
-const nobody = ""
+// takesLong tells whether a command may have the state for much longer than others wait. All the rest are
+// waited for, as is the daemon, which may be about to answer.
+func takesLong(command string) bool {
+	return command == syncCommand || command == verifyCommand || command == finishCommand
+}
+
+// takesLongOrServes is the same for who needs the state without a daemon.
+func takesLongOrServes(command string) bool { return command == serveCommand || takesLong(command) }
 
 // patiently tries to get at the state until it works, or fails for another
-// reason than that one of holders, who won't be long, has it, or patience ends.
-func patiently(ctx context.Context, try func() error, holders ...string) error {
+// reason than that somebody has it, or keeps says that the holder won't let go of it soon, or patience ends.
+func patiently(ctx context.Context, try func() error, keeps func(holder string) bool) error {
 	bound, cancel := context.WithTimeout(ctx, daemonPatience)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
@@ -71,7 +76,7 @@ func patiently(ctx context.Context, try func() error, holders ...string) error {
 		if !errors.As(err, &inUse) {
 			return err
 		}
-		if !slices.Contains(holders, inUse.Command) {
+		if keeps(inUse.Command) {
 			return &control.ExitError{Code: exitInUse, Err: err}
 		}
 		select {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"postferry/internal/control"
 	"postferry/store/bolt"
@@ -91,6 +94,31 @@ func TestStateHeldForAMoment(t *testing.T) {
 	}
 	if err := <-closed; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestDaemonWaitsForACommand: a daemon that is started while a command has the state for a moment begins when that
+// is done, whichever command it is.
+func TestDaemonWaitsForACommand(t *testing.T) {
+	t.Parallel()
+	path := writeConfig(t, "imaps = \"127.0.0.1:0\"\nimap = \"\"")
+	cfg, _, err := loadConfig(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, holder := range []string{authCommand, tenantCommand, "import", "of a later version"} {
+		st, err := bolt.Open(cfg.State, bolt.Options{Command: holder})
+		if err != nil {
+			t.Fatal(err)
+		}
+		closed := make(chan error, 1)
+		time.AfterFunc(100*time.Millisecond, func() { closed <- st.Close() })
+		d, err := openDaemonAsking(t.Context(), cfg, zerolog.Nop(), []string{"127.0.0.1:1"})
+		if err := errors.Join(err, <-closed); err != nil {
+			t.Errorf("held by %s: %v", holder, err)
+		} else if err := d.close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

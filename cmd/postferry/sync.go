@@ -16,6 +16,9 @@ import (
 	"postferry/internal/control"
 )
 
+// syncCommand is what sync calls itself in the state's lock.
+const syncCommand = "sync"
+
 const syncHelp = `Sync makes one pass over all accounts, or over the logins given, and ends: it
 brings folders and messages that are not on the new server yet, and carries
 changed flags over. It needs no proxy. What was copied before is not copied
@@ -98,7 +101,7 @@ func syncOnce(ctx context.Context, stdout, stderr io.Writer, path, tracePath str
 // syncWith makes the pass in this process or the daemon.
 func syncWith(ctx context.Context, cfg *config.Config, log *zerolog.Logger, logins []string, trace traceFile, p console.Progress) (results []control.SyncResult, err error) {
 	defer p.End()
-	b, err := openBackend(ctx, cfg, "sync", log)
+	b, err := openBackend(ctx, cfg, syncCommand, log)
 	if err != nil {
 		return nil, err
 	}

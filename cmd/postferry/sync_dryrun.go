@@ -18,7 +18,7 @@ func planSync(ctx context.Context, stdout io.Writer, path string, logins []strin
 	if err != nil {
 		return err
 	}
-	b, err := openBackend(ctx, cfg, "sync", nil)
+	b, err := openBackend(ctx, cfg, syncCommand, nil)
 	if err != nil {
 		return err
 	}

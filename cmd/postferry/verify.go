@@ -12,6 +12,9 @@ import (
 	"postferry/report"
 )
 
+// verifyCommand is what verify calls itself in the state's lock.
+const verifyCommand = "verify"
+
 const verifyHelp = `Verify compares what the old and the new server have, folder by folder and
 message by message, and says what is missing, altered, doubled or different. It
 reads both servers and writes to neither; run it whenever you like, and before
@@ -93,7 +96,7 @@ func verifyAccounts(ctx context.Context, stdout, stderr io.Writer, path string, 
 	if err != nil {
 		return err
 	}
-	b, err := openBackend(ctx, cfg, "verify", nil)
+	b, err := openBackend(ctx, cfg, verifyCommand, nil)
 	if err != nil {
 		return err
 	}
