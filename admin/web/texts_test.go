@@ -14,18 +14,47 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nicksnyder/go-i18n/v2/i18n"
 	"github.com/pelletier/go-toml/v2"
+	"golang.org/x/text/language"
 
 	"postferry/discover"
 	"postferry/stage"
 )
 
-// pluralForms are the CLDR categories of whole numbers and fractions that each
-// language there is a file for tells apart.
-var pluralForms = map[string][]string{
-	"en": {"one", "other"},
-	"de": {"one", "other"},
-	"ru": {"one", "few", "many", "other"},
+// pluralForms are the plural forms (CLDR) of whole numbers and fractions that a language tells apart, as the
+// library that chooses among them does.
+func pluralForms(t *testing.T, name string) []string {
+	t.Helper()
+	bundle := i18n.NewBundle(language.English)
+	all := &i18n.Message{ID: "n", Zero: "zero", One: "one", Two: "two", Few: "few", Many: "many", Other: "other"}
+	if err := bundle.AddMessages(language.MustParse(name), all); err != nil {
+		t.Fatal(err)
+	}
+	localizer, forms := i18n.NewLocalizer(bundle, name), map[string]bool{}
+	counts := []any{"1.5", 1_000_000}
+	for n := range 200 {
+		counts = append(counts, n)
+	}
+	for _, n := range counts {
+		form, err := localizer.Localize(&i18n.LocalizeConfig{MessageID: "n", PluralCount: n})
+		if err != nil {
+			t.Fatal(err)
+		}
+		forms[form] = true
+	}
+	return slices.Sorted(maps.Keys(forms))
+}
+
+func TestPluralForms(t *testing.T) {
+	for name, want := range map[string][]string{
+		"en": {"one", "other"}, "ru": {"few", "many", "one", "other"}, "fr": {"many", "one", "other"}, "ja": {"other"},
+		"ar": {"few", "many", "one", "other", "two", "zero"},
+	} {
+		if got := pluralForms(t, name); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
 }
 
 // textsOf reads a file of texts: the plain ones under "", the forms of the
@@ -79,11 +108,7 @@ func TestTextsOfLanguages(t *testing.T) {
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".toml")
 		t.Run(name, func(t *testing.T) {
-			forms, known := pluralForms[name]
-			if !known {
-				t.Fatalf("which plural forms does %s have? Add them to pluralForms", name)
-			}
-			texts := textsOf(t, name)
+			forms, texts := pluralForms(t, name), textsOf(t, name)
 			for id := range texts {
 				if english[id] == nil {
 					t.Errorf("%s is no text of English", id)
@@ -102,7 +127,7 @@ func sameText(t *testing.T, id string, want, got map[string]string, forms []stri
 	if _, plain := want[""]; plain {
 		forms = []string{""}
 	}
-	if has := slices.Sorted(maps.Keys(got)); !slices.Equal(has, slices.Sorted(slices.Values(forms))) {
+	if has := slices.Sorted(maps.Keys(got)); !slices.Equal(has, forms) {
 		t.Errorf("%s has the forms %q, want %q", id, has, forms)
 		return
 	}
