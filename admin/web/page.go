@@ -249,10 +249,7 @@ func (s *frame) part(name string, data any) (string, error) {
 
 // dress fills in what all pages have.
 func (s *frame) dress(v *visit, x *view) {
-	x.W, x.Version, x.Who = v.W, s.pages.version, v.who.Name
-	if x.Path == "" || v.r.Method != http.MethodPost {
-		x.Path = v.place()
-	}
+	x.W, x.Version, x.Who, x.Path = v.W, s.pages.version, v.who.Name, v.place(x.Path)
 	if x.Heading == "" {
 		x.Heading = x.Title
 	}
@@ -265,11 +262,14 @@ func (s *frame) dress(v *visit, x *view) {
 	}
 }
 
-// place is where a request is made from: a form is not asked for where it is sent.
-func (v *visit) place() string {
+// place is where a page is asked for. One that answers a form is not where the form is sent, but, unless it says so itself, at the
+// domain's page.
+func (v *visit) place(itself string) string {
 	switch {
 	case v.r.Method != http.MethodPost:
 		return v.r.URL.RequestURI()
+	case itself != "":
+		return itself
 	case v.domain() != "":
 		return domainPath(v.domain())
 	}
