@@ -42,6 +42,17 @@ func (r *allMailRig) pass(copied uint64) {
 	}
 }
 
+// firstPass copies a message of INBOX, one of Work, and one that lies in all mail only.
+func (r *allMailRig) firstPass() {
+	r.t.Helper()
+	r.silent = true
+	r.arrives(1, "INBOX")
+	r.arrives(2, "Work")
+	r.arrives(7)
+	r.start(false)
+	r.pass(3)
+}
+
 // has compares what a folder of the new server holds, whatever the order.
 func (r *allMailRig) has(folder string, want ...int) {
 	r.t.Helper()

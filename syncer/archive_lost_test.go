@@ -82,12 +82,7 @@ func TestArchivedThenLost(t *testing.T) {
 			t.Parallel()
 			inBubble(t, func(t *testing.T) {
 				r := rigOf(t)
-				r.silent = true
-				r.arrives(1, "INBOX")
-				r.arrives(2, "Work")
-				r.arrives(7)
-				r.start(false)
-				r.pass(3)
+				r.firstPass()
 				putBack := r.pair.new.keep("Work")
 				r.pair.new.deliver("Work", mail(30))
 				r.pair.old.setFlags("Work", mail(2), imap.FlagSeen)
@@ -164,12 +159,7 @@ func (r *allMailRig) archivedThenPutBack() {
 // archivedThenPutBackTo does all of that but the last.
 func (r *allMailRig) archivedThenPutBackTo() (putBack func()) {
 	r.t.Helper()
-	r.silent = true
-	r.arrives(1, "INBOX")
-	r.arrives(2, "Work")
-	r.arrives(7)
-	r.start(false)
-	r.pass(3)
+	r.firstPass()
 	putBack = r.pair.new.keep("Work")
 	r.arrives(5, "Work")
 	r.pass(1)

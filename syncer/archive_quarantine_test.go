@@ -25,12 +25,7 @@ func TestArchivedFromQuarantine(t *testing.T) {
 				t.Parallel()
 				inBubble(t, func(t *testing.T) {
 					r := rigOf(t)
-					r.silent = true
-					r.arrives(1, "INBOX")
-					r.arrives(2, "Work")
-					r.arrives(7)
-					r.start(false)
-					r.pass(3)
+					r.firstPass()
 					r.refuses(imap.ResponseCodeUnknownCTE)
 					if last := how == "it is tried again by itself"; last { // nothing that is taken after it shows that it is to blame
 						r.arrives(3, "Work")

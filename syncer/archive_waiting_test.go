@@ -21,12 +21,7 @@ func TestArchivedBeforeItWasCopied(t *testing.T) {
 					t.Parallel()
 					inBubble(t, func(t *testing.T) {
 						r := rigOf(t)
-						r.silent = true
-						r.arrives(1, "INBOX")
-						r.arrives(2, "Work")
-						r.arrives(7)
-						r.start(false)
-						r.pass(3)
+						r.firstPass()
 						free := hinder(r)
 						r.arrives(5, "Work")
 						r.arrives(8)

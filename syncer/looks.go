@@ -104,7 +104,7 @@ func (k *looks) start(l *session.Pair, visit bool) {
 		k.yield = sync.OnceFunc(func() { close(yield) })
 	}
 	k.expectSlow()
-	of := treesync.Account{ID: k.id, Store: k.store, Domain: k.domain, MaxFolders: k.cfg.Sync.MaxFolders,
+	of := treesync.Account{ID: k.id, Store: k.store, Domain: k.domain, MaxFolders: k.cfg.Sync.MaxFolders, Resets: &k.mail.Resets,
 		Claims: &mailbox.ClaimRequest{Account: k.id, Mailboxes: k.claims, Store: k.store, Cfg: k.cfg, Dial: k.dial, Log: k.log}, Log: k.log}
 	var result treesync.Result
 	k.jobs.Start(l, yield, func(ctx context.Context) {

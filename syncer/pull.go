@@ -49,6 +49,7 @@ type pullJob struct {
 	folder  *folders.Folder
 	pair    *session.Pair
 	name    string // of the new folder when it began
+	store   recovery.Store
 	job     transfer.Job
 	on      transfer.Events
 	yield   chan struct{}
@@ -79,7 +80,7 @@ func (u *pulls) run(ctx context.Context, j *pullJob) *pullJob {
 			j.err = u.expectReturns(ctx, &j.job)
 		}
 		if j.err == nil {
-			j.result, j.err = transfer.Run(ctx, j.pair, u.store, j.job, j.on)
+			j.result, j.err = transfer.Run(ctx, j.pair, j.store, j.job, j.on)
 		}
 		if j.err != nil || !j.result.Left {
 			break
@@ -113,9 +114,13 @@ func (u *pulls) following(ctx context.Context, j *pullJob) (next *pullJob) {
 
 // newPull makes a pull of f on a pair.
 func (u *pulls) newPull(l *session.Pair, f *folders.Folder, w wish) *pullJob {
-	j := &pullJob{wish: w, folder: f, pair: l, name: f.New, yield: make(chan struct{}), result: transfer.Result{Checkpoint: f.Checkpoint}}
+	f.NoteResets(u.mail.Resets.Times())
+	j := &pullJob{wish: w, folder: f, pair: l, name: f.New, store: u.store, yield: make(chan struct{}), result: transfer.Result{Checkpoint: f.Checkpoint}}
+	if f.AllMail {
+		j.store = u.mail.Resets.Store(u.store, f.Resets)
+	}
 	j.job = transfer.Job{
-		Account: u.id, Row: f.Folder, Log: u.log.With().Str("folder", f.Title).Logger(), Task: u.task(l, f, w),
+		Account: u.id, Row: f.Folder, Resets: &u.mail.Resets, Log: u.log.With().Str("folder", f.Title).Logger(), Task: u.task(l, f, w),
 		Resources: job.Resources{Memory: u.memory, Buffers: u.bodies, Limit: u.cfg.Sync.Memory},
 		Shared:    job.Shared{Meter: &u.meter, RateLimits: u.traffic, Hung: &u.hung, Taking: &u.taking, Labelled: &u.labelled},
 	}
@@ -217,6 +222,7 @@ func (u *pulls) ended(j *pullJob) {
 	f.Pulling = nil
 	f.Looked = time.Now()
 	f.Checkpoint = r.Checkpoint
+	f.NoteResets(u.mail.Resets.Times())
 	if r.AllMailAnew {
 		u.mail.Folders.AllMailAnew()
 	}

@@ -70,13 +70,19 @@ func (m *State) allMailAnew() error {
 	if f == nil {
 		return nil
 	}
-	for _, b := range recovery.AllMailAnew(m.Rows.id, []store.Folder{f.Folder}) {
-		if err := m.Rows.commit(b); err != nil {
+	m.Folders.AllMailAnew()
+	return m.Resets.Commit(func() error {
+		rows, err := m.Rows.store.Folders(m.Rows.ctx, m.Rows.id)
+		if err != nil {
 			return err
 		}
-	}
-	m.Folders.AllMailAnew()
-	return nil
+		for _, b := range recovery.AllMailAnew(m.Rows.id, rows) {
+			if err := m.Rows.commit(b); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // decided makes durable what was decided. A look at the trees that runs must not undo it.

@@ -28,6 +28,7 @@ type Folder struct {
 	Asked                        bool      // a client has asked what it has
 	Thin                         bool      // the ledger has lines whose messages are gone from the old server
 	Looked                       time.Time // when the old server was last asked about it in this run
+	Resets                       uint64    // of all mail: how many of them the checkpoint is as of
 	Made                         atomic.Pointer[measure.Progress]
 }
 
@@ -184,9 +185,16 @@ func (all List) Live() map[store.FolderID]report.FolderProgress {
 // AllMailAnew has all mail looked through from its beginning, as the store knows.
 func (all List) AllMailAnew() {
 	for _, f := range all {
-		if f.AllMail && f.Checkpoint.UIDNext > 1 {
-			f.Checkpoint.UIDNext = 1
+		if f.AllMail {
+			f.Checkpoint.UIDNext = min(f.Checkpoint.UIDNext, 1)
 		}
+	}
+}
+
+// NoteResets has all mail be looked through from its beginning if the checkpoint is as of before that was to be done.
+func (f *Folder) NoteResets(times uint64) {
+	if f.AllMail && f.Resets != times {
+		f.Checkpoint.UIDNext, f.Resets = min(f.Checkpoint.UIDNext, 1), times
 	}
 }
 

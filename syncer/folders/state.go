@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"postferry/store"
+	"postferry/syncer/recovery"
 	"postferry/syncer/treesync"
 )
 
@@ -12,6 +13,7 @@ type State struct {
 	Rows    records
 	Folders List
 	Trees   Trees
+	Resets  recovery.AllMailResets // may be used from anywhere
 }
 
 // New is one of which nothing is known yet.

@@ -265,18 +265,6 @@ func (n *Numbers) entered(v *inventory) store.Batch {
 	return batch
 }
 
-// AllMailAnew has all mail looked through from its beginning. What lay in another folder, and has been archived at
-// the old server since, lies only there: it was passed over, and is to be copied from there if its copy is lost, or if it was never copied.
-func AllMailAnew(account store.AccountID, rows []store.Folder) (batches []store.Batch) {
-	for i := range rows {
-		if cp := rows[i].Checkpoint; rows[i].AllMail && cp.UIDNext > 1 {
-			cp.UIDNext = 1
-			batches = append(batches, store.Batch{Account: account, Folder: rows[i].ID, Checkpoint: &cp})
-		}
-	}
-	return batches
-}
-
 // enterInventory makes that durable, what is forgotten and the checkpoint first.
 func (n *Numbers) enterInventory(ctx context.Context, batch store.Batch) error {
 	proofs := batch.Proofs

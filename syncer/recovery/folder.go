@@ -26,6 +26,7 @@ type Folder struct {
 	Row      store.Folder // its checkpoint advances with what is committed
 	Store    Store
 	Pair     *session.Pair
+	Resets   *AllMailResets
 	Log      zerolog.Logger
 	Progress progress
 
@@ -170,15 +171,17 @@ func (f *Folder) VoidQuarantine() (void []store.Key) {
 // CommitLeaving commits a batch, and has all mail looked through again if messages leave the ledger with it (Forget), or the quarantine
 // (Release): whether they are still in the folder is not known.
 func (f *Folder) CommitLeaving(ctx context.Context, batch store.Batch) error {
-	batches := []store.Batch{batch}
-	if len(batch.Forget)+len(batch.Release) > 0 && !f.Row.AllMail {
+	if len(batch.Forget)+len(batch.Release) == 0 || f.Row.AllMail {
+		return f.Store.Commit(ctx, batch)
+	}
+	f.AllMailAnew = true
+	return f.Resets.Commit(func() error {
 		rows, err := f.Store.Folders(ctx, f.Account)
 		if err != nil {
 			return err
 		}
-		batches, f.AllMailAnew = append(batches, AllMailAnew(f.Account, rows)...), true
-	}
-	return f.Store.CommitAll(ctx, batches)
+		return f.Store.CommitAll(ctx, append(AllMailAnew(f.Account, rows), batch))
+	})
 }
 
 // ReadLedger reads the folder's ledger and takes the flag intents apart from

@@ -41,6 +41,7 @@ var (
 type Job struct {
 	Account store.AccountID
 	Row     store.Folder
+	Resets  *recovery.AllMailResets // of the account
 	Log     zerolog.Logger
 	job.Task
 	job.Resources
@@ -105,7 +106,7 @@ type pull struct {
 func newPull(pair *session.Pair, ledger recovery.Store, j Job, on Events) *pull {
 	p := &pull{
 		Work: job.Work{
-			Job:       job.Job{Folder: &recovery.Folder{Account: j.Account, Row: j.Row, Store: ledger, Pair: pair, Log: j.Log, Awaited: j.Visit}, Task: j.Task},
+			Job:       job.Job{Folder: &recovery.Folder{Account: j.Account, Row: j.Row, Store: ledger, Pair: pair, Resets: j.Resets, Log: j.Log, Awaited: j.Visit}, Task: j.Task},
 			Resources: j.Resources, Shared: j.Shared, Events: on.Events,
 		},
 		outstanding: on.Outstanding, concluded: on.Concluded,

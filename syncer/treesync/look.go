@@ -14,6 +14,7 @@ import (
 	"postferry/syncer/leftout"
 	"postferry/syncer/mailbox"
 	"postferry/syncer/quota"
+	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 	"postferry/upstream"
 	"postferry/upstream/link"
@@ -66,6 +67,7 @@ type Account struct {
 	Store      Store
 	Domain     *config.Domain
 	MaxFolders int
+	Resets     *recovery.AllMailResets
 	Claims     *mailbox.ClaimRequest // of its mailbox
 	Log        zerolog.Logger
 }

@@ -100,9 +100,11 @@ func (k *treeLook) forgetFrom(ctx context.Context, row *store.Folder, st upstrea
 	batch := store.Batch{Account: k.of.ID, Folder: row.ID, Checkpoint: &cp, Forget: lines, Drop: lines}
 	k.of.Log.Warn().Str("folder", row.Title).Int("messages", len(lines)).
 		Msg("the new server was put back to an earlier state and has lost copies from a folder that the old server has no more; they are looked for in all mail")
-	known, err := k.of.Store.Folders(ctx, k.of.ID)
-	if err != nil {
-		return false, err
-	}
-	return true, k.of.Store.CommitAll(ctx, append(recovery.AllMailAnew(k.of.ID, known), batch))
+	return true, k.of.Resets.Commit(func() error {
+		known, err := k.of.Store.Folders(ctx, k.of.ID)
+		if err != nil {
+			return err
+		}
+		return k.of.Store.CommitAll(ctx, append(recovery.AllMailAnew(k.of.ID, known), batch))
+	})
 }
