@@ -238,8 +238,8 @@ func (ps *passes) pulled(j *pullJob) {
 	switch {
 	case err == nil:
 		p.unwell = 0
-		if p.through[f] = true; f.AllMail {
-			ps.noteMessages() // only now it is known how many of them count
+		if p.through[f] = true; f.AllMail || !session.TraitsOf(ps.domain.Old).Folders {
+			ps.noteMessages() // only now it is known how many of them count, or there are
 		}
 	case session.Interrupted(ps.jobs.Working, err):
 		p.yielded = true

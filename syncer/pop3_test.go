@@ -61,6 +61,21 @@ func TestPOP3Passes(t *testing.T) {
 	}
 }
 
+// TestPOP3Messages: how many messages an account has is known when its inbox has been read for the first time.
+func TestPOP3Messages(t *testing.T) {
+	t.Parallel()
+	r := newPOP3Rig(t, lab.POP3Oddities{Capabilities: modernPOP3}, popMails(3)...)
+	r.pass(3)
+	r.old.Change(func(_ *lab.POP3Oddities, mails *[]lab.POP3Mail) { *mails = append(*mails, popMail(3)) })
+	for _, want := range []uint64{3, 4} {
+		s, err := r.store.Summary(t.Context(), r.account.ID)
+		if err != nil || s.Messages != want {
+			t.Errorf("%d messages, %v, want %d", s.Messages, err, want)
+		}
+		r.sync()
+	}
+}
+
 // The date of arrival is that of the server's own Received field.
 func TestPOP3Date(t *testing.T) {
 	r := newPOP3Rig(t, lab.POP3Oddities{}, popMail(5))
