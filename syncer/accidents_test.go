@@ -230,22 +230,28 @@ func TestMissingAndOldUIDsWentBack(t *testing.T) {
 	})
 }
 
+// copiedThenOldPutBack copies so many messages of INBOX, and puts it back at the old server to when it had the first ones only.
+func (r *rig) copiedThenOldPutBack(all, first int) {
+	r.t.Helper()
+	for i := range first {
+		r.pair.old.deliver("INBOX", mail(i))
+	}
+	putBack := r.pair.old.keep("INBOX")
+	for i := first; i < all; i++ {
+		r.pair.old.deliver("INBOX", mail(i))
+	}
+	r.start(false)
+	r.copies(all)
+	putBack()
+}
+
 // TestOldServerPutBackFar: the old server is put back to a backup that lacks more than is looked at below the checkpoint,
 // and gives some of the UIDs to new mail.
 func TestOldServerPutBackFar(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		for _, fresh := range []int{1, 3, 25} {
 			r := newRig(t)
-			for i := range 10 {
-				r.pair.old.deliver("INBOX", mail(i))
-			}
-			putBack := r.pair.old.keep("INBOX")
-			for i := range 40 {
-				r.pair.old.deliver("INBOX", mail(10+i))
-			}
-			r.start(false)
-			r.copies(50)
-			putBack()
+			r.copiedThenOldPutBack(50, 10)
 			for i := range fresh {
 				r.pair.old.deliver("INBOX", mail(100+i))
 			}

@@ -83,16 +83,7 @@ func TestOldUIDsUsedAgain(t *testing.T) {
 				t.Parallel()
 				r := newRig(t)
 				r.pair.old.condstor = condStore
-				for i := range 4 {
-					r.pair.old.deliver("INBOX", mail(i))
-				}
-				putBack := r.pair.old.keep("INBOX")
-				for i := range 3 {
-					r.pair.old.deliver("INBOX", mail(4+i))
-				}
-				r.start(false)
-				r.copies(7)
-				putBack()
+				r.copiedThenOldPutBack(7, 4)
 				for i := range fresh {
 					r.pair.old.deliver("INBOX", mail(100+i)+strings.Repeat("x\r\n", i+1))
 				}

@@ -2,9 +2,7 @@ package syncer
 
 import (
 	"fmt"
-	"io"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/emersion/go-imap/v2"
@@ -65,22 +63,7 @@ func TestCutWhileAnswersAreOutstanding(t *testing.T) {
 				inBubble(t, func(t *testing.T) {
 					r := prepareRig(t, names...)
 					r.silent = true
-					s := r.pair.old
-					if side == "new" {
-						s = r.pair.new
-					}
-					at := 0
-					s.fail(func(step string) error {
-						if at++; at == n && !strings.HasSuffix(step, "CONNECT") {
-							return &link.Error{Op: step, Class: link.Lost, Err: io.ErrUnexpectedEOF}
-						}
-						return nil
-					})
-					r.start(false)
-					r.sync()
-					if res := r.sync(); !res.Pass.Complete {
-						t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
-					}
+					r.cutAt(side, n)
 					r.same(withINBOX(names)...)
 				})
 			})

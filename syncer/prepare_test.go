@@ -196,26 +196,28 @@ func TestCutWhileAskedAhead(t *testing.T) {
 				inBubble(t, func(t *testing.T) {
 					r := prepareRig(t, folders[1:]...)
 					r.silent = true
-					s := r.pair.old
-					if side == "new" {
-						s = r.pair.new
-					}
-					at := 0
-					s.fail(func(step string) error {
-						if at++; at == n+1 && !strings.HasSuffix(step, "CONNECT") {
-							return &link.Error{Op: step, Class: link.Lost, Err: io.ErrUnexpectedEOF}
-						}
-						return nil
-					})
-					r.start(false)
-					r.sync()
-					if res := r.sync(); !res.Pass.Complete {
-						t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
-					}
+					r.cutAt(side, n+1)
 					r.same(folders...)
 				})
 			})
 		}
+	}
+}
+
+// cutAt makes a pass during which a server's connection is lost at its nth step, and another one.
+func (r *rig) cutAt(side string, n int) {
+	r.t.Helper()
+	at := 0
+	map[string]*fakeServer{"old": r.pair.old, "new": r.pair.new}[side].fail(func(step string) error {
+		if at++; at == n && !strings.HasSuffix(step, "CONNECT") {
+			return &link.Error{Op: step, Class: link.Lost, Err: io.ErrUnexpectedEOF}
+		}
+		return nil
+	})
+	r.start(false)
+	r.sync()
+	if res := r.sync(); !res.Pass.Complete {
+		r.t.Fatalf("%+v, problem %+v", res.Pass, res.Problem)
 	}
 }
 
