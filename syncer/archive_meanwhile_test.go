@@ -68,6 +68,7 @@ func TestAllMailAnewWhileItIsPulled(t *testing.T) {
 					r.has("Archive", 5, 7, 8)
 					r.has("Work", 2, 3, 4)
 					r.pass(0)
+					r.allLookedThrough()
 				})
 			})
 		}

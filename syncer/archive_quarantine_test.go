@@ -50,6 +50,7 @@ func TestArchivedFromQuarantine(t *testing.T) {
 					}
 					r.has("Archive", 5, 7)
 					r.has("Work", 2, 3)
+					r.allLookedThrough()
 				})
 			})
 		}

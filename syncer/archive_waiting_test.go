@@ -40,13 +40,19 @@ func TestArchivedBeforeItWasCopied(t *testing.T) {
 							r.has("Archive", 7, 8)
 						}
 						r.pass(0)
-						if row := r.folderRow("All"); row.Checkpoint.UIDNext != r.pair.old.folder("All").next {
-							t.Errorf("all mail is looked through up to %d, there is mail up to %d", row.Checkpoint.UIDNext, r.pair.old.folder("All").next)
-						}
+						r.allLookedThrough()
 					})
 				})
 			}
 		}
+	}
+}
+
+// allLookedThrough wants all mail to be looked through up to its end.
+func (r *allMailRig) allLookedThrough() {
+	r.t.Helper()
+	if row := r.folderRow("All"); row.Checkpoint.UIDNext != r.pair.old.folder("All").next {
+		r.t.Errorf("all mail is looked through up to %d, there is mail up to %d", row.Checkpoint.UIDNext, r.pair.old.folder("All").next)
 	}
 }
 
@@ -101,8 +107,6 @@ func TestArchivedWhereFolderWasDeleted(t *testing.T) {
 		if got := r.leftOutOf(); got["Work"] != 1 || slices.Contains(r.pair.new.bodies("Archive"), mail(5)) {
 			t.Errorf("left out %v", got)
 		}
-		if row := r.folderRow("All"); row.Checkpoint.UIDNext != r.pair.old.folder("All").next {
-			t.Errorf("all mail is looked through up to %d, there is mail up to %d", row.Checkpoint.UIDNext, r.pair.old.folder("All").next)
-		}
+		r.allLookedThrough()
 	})
 }

@@ -3,7 +3,7 @@
 // do to them: a folder that is renamed, deleted, missing, decided about. What must not be lost is written
 // by records.
 //
-// All of it belongs to the account's goroutine; only how far a folder is may be read by others.
+// All of it belongs to the account's goroutine; only how far a folder is may be read by others, and Resets used.
 //
 // It must not know when folders are pulled, nor speak to mail servers.
 package folders
