@@ -66,6 +66,11 @@ func TestLive(t *testing.T) {
 	ended := make(chan Result, 1)
 	go func() { ended <- r.sync() }()
 	<-reached
+	// Bodies are asked for before the listing, which tells how large all of the folder is.
+	r.eventually("told how large INBOX is", func() bool {
+		told, err := r.engine.Folders(t.Context(), r.account.ID)
+		return err == nil && len(told) == 2 && told[0].OctetsExact
+	})
 	live, err := r.engine.Live(t.Context())
 	if err != nil || len(live) != 1 {
 		t.Fatalf("%d accounts live, %v", len(live), err)
