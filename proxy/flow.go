@@ -41,11 +41,11 @@ type inFlight struct {
 type flow struct {
 	mu      sync.Mutex
 	cmds    []*inFlight
-	holds   []*inFlight   // commands for which something is held
-	closed  bool          // none begins any more
-	open    string        // the raw name of the folder that is open; "" for none, as far as is known
-	hiding  atomic.Bool   // a command of the relay's own is under way
-	changed chan struct{} // capacity 1; tells the client's side to look again
+	holds   []*inFlight              // commands for which something is held
+	closed  bool                     // none begins any more
+	open    string                   // the raw name of the folder that is open; "" for none, as far as is known
+	changed chan struct{}            // capacity 1; tells the client's side to look again
+	hiding  atomic.Pointer[inFlight] // the relay's own command under way; nil for none
 }
 
 func newFlow() flow { return flow{changed: make(chan struct{}, 1)} }
@@ -128,7 +128,7 @@ func (f *flow) hide(cmd *inFlight) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	cmd.hidden = true
-	f.hiding.Store(true)
+	f.hiding.Store(cmd)
 }
 
 // opens notes the folder that a command opens.
@@ -289,7 +289,7 @@ func (f *flow) complete(cmd *inFlight, ok bool) {
 	f.mu.Lock()
 	f.chosen(cmd, ok)
 	if cmd.hidden {
-		f.hiding.Store(false)
+		f.hiding.Store(nil)
 	}
 	cmd.done = true
 	f.mu.Unlock()

@@ -26,6 +26,7 @@ type relay struct {
 	flow       flow
 	compressed atomic.Bool // the client has what it is sent compressed
 	utf8       atomic.Bool // names are UTF-8 since an ENABLE (RFC 9755, RFC 9051)
+	uidOnly    atomic.Bool // messages have no numbers since an ENABLE (RFC 9586)
 	down       atomic.Bool // the new server's side has ended
 	left       atomic.Bool // the client has sent all it will
 	told       atomic.Bool // the client has been told to go

@@ -139,20 +139,31 @@ func (d *download) passOver(ctx context.Context, cmd *inFlight, renames bool) er
 }
 
 // hides reports whether the response under way or just ended belongs to a command of the
-// relay's own. No other one is under way then that has such responses.
+// relay's own. No other one is under way then that has such responses, but a search that the client
+// wants to be kept up to date (RFC 5267) has them at any time, with a tag of its own.
 func (d *download) hides() bool {
-	if !d.flow.hiding.Load() || d.cut {
+	own := d.flow.hiding.Load()
+	if own == nil || d.cut {
 		return false
 	}
 	switch d.scan.Kind() {
 	case wire.Untagged:
-		name := string(d.scan.Name())
-		return name == "SEARCH" || name == "ESEARCH"
+		switch string(d.scan.Name()) {
+		case "SEARCH":
+			return true
+		case "ESEARCH":
+			return !d.scan.Between() || !answersAnother(d.b[d.begin:d.off], own.tag)
+		}
 	case wire.Tagged:
-		cmd := d.flow.find(d.scan.Tag())
-		return cmd != nil && cmd.hidden
+		return own == d.flow.find(d.scan.Tag())
 	}
 	return false
+}
+
+// answersAnother reports whether an ESEARCH response tells which command it answers, and that is not the one with the tag.
+func answersAnother(response []byte, tag string) bool {
+	_, correlator, found := bytes.Cut(bytes.ToUpper(response), []byte("(TAG "))
+	return found && !bytes.HasPrefix(bytes.TrimLeft(correlator, ` "`), []byte(tag))
 }
 
 // swallow passes on what comes before a response that the client is not to hear.
@@ -174,8 +185,11 @@ func (d *download) untagged() {
 	case "ENABLED":
 		line := strings.ToUpper(string(d.b[d.begin:d.off]))
 		for _, c := range strings.Fields(line) {
-			if c == "UTF8=ACCEPT" || c == "IMAP4REV2" {
+			switch c {
+			case "UTF8=ACCEPT", "IMAP4REV2":
 				d.utf8.Store(true)
+			case "UIDONLY":
+				d.uidOnly.Store(true)
 			}
 		}
 	}

@@ -92,7 +92,11 @@ func (u *upload) refresh() error {
 		return errLastWord
 	}
 	u.flow.hide(cmd)
-	if _, err := u.server.Write([]byte(cmd.tag + " SEARCH UID 1\r\n")); err != nil {
+	look := " SEARCH UID 1\r\n"
+	if u.uidOnly.Load() { // the other one is refused, and VANISHED may come at any time
+		look = " UID SEARCH UID 1\r\n"
+	}
+	if _, err := u.server.Write([]byte(cmd.tag + look)); err != nil {
 		return &serverError{err}
 	}
 	u.flow.settled(ctx, u.cmd)

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"postferry/internal/lab"
 	"postferry/internal/pause"
 )
 
@@ -153,7 +154,7 @@ func TestSearchAfterMessagesHaveCome(t *testing.T) {
 			t.Fatalf("heard %q, %v", line, err)
 		}
 		g.server.hears("SEARCH UID 1\n")
-		answer := crlf("* SEARCH 1\n* ESEARCH (TAG \"x\") UID\n* 7 EXISTS\n" + line + "OK searched\n")
+		answer := crlf("* SEARCH 1\n* ESEARCH (TAG \"" + line[:len(line)-1] + "\") UID\n* 7 EXISTS\n" + line + "OK searched\n")
 		g.server.says(answer[:min(cut, len(answer))])
 		pause.For(t.Context(), 2*time.Millisecond)
 		g.server.says(answer[min(cut, len(answer)):])
@@ -164,6 +165,67 @@ func TestSearchAfterMessagesHaveCome(t *testing.T) {
 		g.kill()
 		<-g.ended
 	}
+}
+
+// TestSearchWithoutMessageNumbers: where they are given up (UIDONLY, RFC 9586) the new server is made to look in a way that it
+// does not refuse.
+func TestSearchWithoutMessageNumbers(t *testing.T) {
+	g := openedRig(t)
+	g.srv.cfg.Proxy.SearchWait, g.ferry.looked = patience, true
+	g.client.says("b ENABLE UIDONLY\n")
+	g.server.hears("b ENABLE UIDONLY\n")
+	g.server.says("* ENABLED UIDONLY\nb OK x\n")
+	g.client.hears("* ENABLED UIDONLY\nb OK x\n")
+	g.client.says("a UID SEARCH SEEN\n")
+	g.server.SetReadDeadline(time.Now().Add(patience))
+	line, err := g.server.r.ReadString(' ')
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.server.hears("UID SEARCH UID 1\n")
+	g.server.says("* ESEARCH (TAG \"" + line[:len(line)-1] + "\") UID\n* 7 EXISTS\n" + line + "OK searched\n")
+	g.client.hears("* 7 EXISTS\n")
+	g.server.hears("a UID SEARCH SEEN\n")
+}
+
+// TestUpdatesOfAnEarlierSearch: a search that the client wants to be kept up to date (RFC 5267) is, also by what the new
+// server says as it is made to look at the folder.
+func TestUpdatesOfAnEarlierSearch(t *testing.T) {
+	updates := []string{"* ESEARCH (TAG \"c1\") UID ADDTO (0 7)\n", "* esearch (tag c1) ADDTO (0 7)\n", "* ESEARCH (TAG {2}\nc1) ADDTO (0 7)\n"}
+	for _, update := range updates {
+		for cut := range len(update) + 10 {
+			g := openedRig(t)
+			g.srv.cfg.Proxy.SearchWait, g.ferry.looked = patience, true
+			g.client.says("a SEARCH SEEN\n")
+			g.server.SetReadDeadline(time.Now().Add(patience))
+			line, err := g.server.r.ReadString(' ')
+			if err != nil {
+				t.Fatal(err)
+			}
+			g.server.hears("SEARCH UID 1\n")
+			answer := crlf("* 7 EXISTS\n" + update + "* ESEARCH (TAG \"" + line[:len(line)-1] + "\") ALL 1\n" + line + "OK searched\n")
+			g.server.Write([]byte(answer[:cut]))
+			pause.For(t.Context(), 2*time.Millisecond)
+			g.server.Write([]byte(answer[cut:]))
+			g.client.hears("* 7 EXISTS\n" + update)
+			g.server.hears("a SEARCH SEEN\n")
+			g.server.says("a OK done\n")
+			g.client.hears("a OK done\n")
+			g.kill()
+			<-g.ended
+		}
+	}
+}
+
+// TestDovecotUpdatesAnEarlierSearch: the same with one that does so.
+func TestDovecotUpdatesAnEarlierSearch(t *testing.T) {
+	d := startDovecot(t)
+	p := dovecotProxy(t, d)
+	p.ferry.looked = true
+	p.ferry.search = func(context.Context) { d.Append(bert, "INBOX", lab.Generate(2, 1, 1000)...) }
+	s := newSpeaker(t, dialTLS(t, p.IMAPSAddr().String()))
+	s.play("C: a LOGIN " + bert + " pw\nW: a OK\nC: b SELECT INBOX\nW: b OK\nC: c UID SEARCH RETURN (UPDATE COUNT) ALL\nW: c OK\n")
+	s.play("C: d SEARCH TEXT x\nW: * 11 EXISTS\nW: * ESEARCH (TAG \"c\") UID ADDTO (0 11)\nW: d OK\n")
 }
 
 // TestServerThatDoesNotLook: one that answers late holds the client's search up to the bound, and
