@@ -11,18 +11,21 @@ import (
 // hold keeps a SELECT or EXAMINE back while its folder is visited: not longer
 // than the bound for visits, and not longer than the client is there. What the
 // client sent before goes on; the folder is looked at only when that is
-// answered, for it may have made, renamed or spelled the folder anew.
+// answered, for it may have made, renamed or spelled the folder anew. That takes
+// nothing of the time for the visit: a large FETCH can take longer than that.
 func (u *upload) hold(ctx context.Context, name string) error {
 	if err := u.passBefore(); err != nil {
 		return err
 	}
 	begun := time.Now()
 	defer u.holding(heldByVisit)()
-	ctx, cancel := context.WithTimeout(ctx, u.srv.cfg.Proxy.VisitWait)
-	defer cancel()
-	stop := u.watchClient(cancel)
+	ctx, left := context.WithCancel(ctx)
+	defer left()
+	stop := u.watchClient(left)
 	u.flow.quiet(ctx, u.srv.cfg.Proxy.VisitWait, u.cmd)
 	u.flow.opens(u.cmd, u.rawName(name))
+	ctx, cancel := context.WithTimeout(ctx, u.srv.cfg.Proxy.VisitWait)
+	defer cancel()
 	err := u.visit(ctx, u.rawName(name))
 	u.srv.metrics.visited(ctx, time.Since(begun))
 	stop()
@@ -36,7 +39,7 @@ func (u *upload) visit(ctx context.Context, name string) error {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		u.srv.ferry.Visit(ctx, u.in.account.ID, name, func(d, t int) {
+		u.srv.ferry.Visit(ctx, u.account().ID, name, func(d, t int) {
 			done.Store(int64(d))
 			total.Store(int64(t))
 		})

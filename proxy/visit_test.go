@@ -72,6 +72,28 @@ func TestVisitIsBounded(t *testing.T) {
 	g.server.hears("a1 SELECT x\n")
 }
 
+// TestVisitBehindLongCommand: what the client has asked for before, and is slow to take, leaves the visit its time.
+func TestVisitBehindLongCommand(t *testing.T) {
+	t.Parallel()
+	for _, took := range []time.Duration{0, 4 * time.Second, 7 * time.Second} {
+		inBubble(t, took.String(), func(t *testing.T) {
+			g := newRigInMemory(t, func(g *rig, _ *entry) {
+				g.srv.cfg.Proxy.VisitWait = 5 * time.Second
+				g.ferry.visit = func(ctx context.Context, _ string, _ func(done, total int)) { pause.For(ctx, 3*time.Second) }
+			})
+			begun := time.Now()
+			g.client.says("a1 FETCH 1:* BODY[]\na2 SELECT x\n")
+			g.server.hears("a1 FETCH 1:* BODY[]\n")
+			pause.For(t.Context(), took)
+			g.server.says("a1 OK done\n")
+			g.server.hears("a2 SELECT x\n")
+			if held, want := time.Since(begun), min(took, 5*time.Second)+3*time.Second; held < want || held > want+took {
+				t.Errorf("held for %v; want %v", held, want)
+			}
+		})
+	}
+}
+
 func TestVisitEndsWithTheClient(t *testing.T) {
 	g := newRig(t, func(g *rig, _ *entry) {
 		g.ferry.visit = func(ctx context.Context, _ string, _ func(done, total int)) { <-ctx.Done() }
