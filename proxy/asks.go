@@ -35,7 +35,7 @@ func (u *upload) asks(ctx context.Context, names ...string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, u.srv.cfg.Proxy.StatusWait-u.asked.waited)
 	defer cancel()
-	u.srv.ferry.Asked(ctx, u.in.account.ID, raw...)
+	u.srv.ferry.Asked(ctx, u.account().ID, raw...)
 	u.asked.waited += time.Since(now)
 	return nil
 }

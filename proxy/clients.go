@@ -82,7 +82,7 @@ func (s *Server) Clients() []Client {
 
 func (r *relay) described(now time.Time) Client {
 	c := Client{
-		Session: r.session, Login: r.in.login, Account: r.in.account.ID, Address: r.client.RemoteAddr().String(), TLS: r.secure,
+		Session: r.session, Login: r.in.login, Account: r.account().ID, Address: r.client.RemoteAddr().String(), TLS: r.secure,
 		Folder: r.flow.folder(), Since: r.since, Quiet: now.Sub(time.Unix(0, r.said.Load())),
 	}
 	if program := r.program.Load(); program != nil {

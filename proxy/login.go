@@ -59,7 +59,7 @@ const (
 )
 
 // ferried reports whether the engine has anything to do for this login.
-func (e *entry) ferried() bool { return e.account.ID != 0 && e.account.State == store.Active }
+func (e *entry) ferried() bool { return ferried(&e.account) }
 
 // admit tries to log the client in and answers it.
 func (s *session) admit(ctx context.Context, tag string, c claim) error {
@@ -144,7 +144,7 @@ func (s *session) welcome(ctx context.Context, tag string, in *entry, log zerolo
 	}
 	if err := s.reply("%s%s OK [CAPABILITY %s] Logged in", noticeLines(in.up.Notices()), tag, caps); err != nil {
 		in.up.Close()
-		s.srv.left(in)
+		s.srv.left(&in.account)
 		return err
 	}
 	in.program = programOf(s.id)
@@ -154,9 +154,9 @@ func (s *session) welcome(ctx context.Context, tag string, in *entry, log zerolo
 }
 
 // left tells the engine that a client it was told of has gone.
-func (s *Server) left(in *entry) {
-	if in.ferried() {
-		s.ferry.Disconnected(in.account.ID)
+func (s *Server) left(a *store.Account) {
+	if ferried(a) {
+		s.ferry.Disconnected(a.ID)
 	}
 }
 

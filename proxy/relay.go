@@ -12,6 +12,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"postferry/store"
 	"postferry/wire"
 )
 
@@ -19,6 +20,7 @@ import (
 type relay struct {
 	srv    *Server
 	in     *entry
+	owner  atomic.Pointer[store.Account] // whose mailbox it is; the client's side changes it
 	client *side
 	server *side
 
@@ -59,6 +61,7 @@ func (s *Server) relay(ctx, kill context.Context, wg *sync.WaitGroup, p *session
 		srv: s, in: in, client: client, server: newSide(server),
 		out: outlet{conn: client, patience: writeBound, sum: &s.metrics.sent}, flow: newFlow(), ended: make(chan struct{}),
 	}
+	r.owner.Store(&in.account)
 	r.begin(p, in.program)
 	ctx, r.kick = context.WithCancelCause(ctx)
 	held, letGo := context.WithCancel(kill)
@@ -131,7 +134,7 @@ func (r *relay) over(err error) {
 		Str("reason", r.reason(err)).Msg("disconnected")
 	r.srv.present.leave(r)
 	r.server.Close()
-	r.srv.left(r.in)
+	r.srv.left(r.account())
 }
 
 // logger is made when there is something to log, which is seldom.

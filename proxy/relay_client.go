@@ -164,26 +164,30 @@ func (u *upload) literal(ctx context.Context) error {
 // end deals with a command that has been scanned to its end. Its last bytes
 // have not been passed on yet.
 func (u *upload) end(ctx context.Context) error {
-	var err error
 	verb, args := u.scan.Verb(), u.scan.Args()
 	lost, over := u.flow.lost(u.cmd)
+	var err error
+	if u.cmd != nil && concerns(verb) {
+		err = u.meet(ctx)
+	}
 	switch {
+	case err != nil:
 	case u.compressing():
 		return u.compress(ctx)
 	case u.refused:
 		return u.refuse(ctx)
 	case u.searches() && !lost:
 		err = u.search(ctx)
-	case u.cmd != nil && !lost && asksAboutAll(verb, u.b[u.begin:u.off]) && u.in.ferried():
+	case u.cmd != nil && !lost && asksAboutAll(verb, u.b[u.begin:u.off]) && u.ferried():
 		err = u.asks(ctx)
 	case verb == wire.VerbID && !u.cut:
 		u.identify()
 	case u.cmd == nil || len(args) == 0 || over:
-	case opens(verb) && u.in.ferried() && !lost:
+	case opens(verb) && u.ferried() && !lost:
 		err = u.hold(ctx, string(args[0]))
 	case opens(verb):
 		u.flow.opens(u.cmd, u.rawName(string(args[0])))
-	case verb == wire.VerbStatus && u.in.ferried() && !lost:
+	case verb == wire.VerbStatus && u.ferried() && !lost:
 		err = u.asks(ctx, string(args[0]))
 	case verb == wire.VerbRename && len(args) == 2 && u.watched():
 		err = u.rename(ctx, string(args[0]), string(args[1]))
@@ -212,7 +216,7 @@ func (u *upload) rename(ctx context.Context, from, to string) error {
 	u.holdCopying(ctx, from, to)
 	ctx, cancel := context.WithTimeout(ctx, changeBound)
 	defer cancel()
-	if err := u.srv.ferry.Renaming(ctx, u.in.account.ID, u.rawName(from), u.rawName(to)); err != nil {
+	if err := u.srv.ferry.Renaming(ctx, u.account().ID, u.rawName(from), u.rawName(to)); err != nil {
 		u.logger().Error().Err(err).Str("folder", wire.DecodeMailbox(u.rawName(from))).Msg("a folder about to be renamed could not be recorded")
 	}
 	return nil
@@ -240,7 +244,7 @@ func (u *upload) holdCopying(ctx context.Context, names ...string) {
 	defer u.holding(heldByChange)()
 	ctx, cancel := context.WithTimeout(ctx, changeBound)
 	defer cancel()
-	u.flow.held(u.cmd, u.srv.ferry.Hold(ctx, u.in.account.ID, raw...))
+	u.flow.held(u.cmd, u.srv.ferry.Hold(ctx, u.account().ID, raw...))
 }
 
 // passBefore passes on what comes before the command under way, which is held back.

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"strings"
 
-	"postferry/store"
 	"postferry/wire"
 )
 
@@ -226,7 +225,7 @@ func (d *download) changed(ctx context.Context, cmd *inFlight, ok bool) error {
 	case !ok:
 		newName = d.rawName(cmd.names[0])
 	}
-	err := d.srv.ferry.Changed(ctx, d.in.account.ID, cmd.verb.String(), d.rawName(cmd.names[0]), newName)
+	err := d.srv.ferry.Changed(ctx, d.account().ID, cmd.verb.String(), d.rawName(cmd.names[0]), newName)
 	if err != nil {
 		d.logger().Error().Err(err).Str("folder", wire.DecodeMailbox(d.rawName(cmd.names[0]))).Str("verb", cmd.verb.String()).Msg("a changed folder could not be recorded")
 	}
@@ -277,9 +276,4 @@ func (d *download) send(p []byte, mid bool) error {
 		}
 	}
 	return nil
-}
-
-// watched reports whether the engine is told what this client does to its folders.
-func (r *relay) watched() bool {
-	return r.in.account.ID != 0 && r.in.account.State != store.Finished
 }

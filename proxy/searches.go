@@ -17,7 +17,7 @@ var searchVerbs = map[wire.Verb]bool{wire.VerbSearch: true, wire.VerbSort: true,
 // searches reports whether the command under way searches, as far as can be told.
 func (u *upload) searches() bool {
 	switch {
-	case u.cmd == nil || !u.in.ferried():
+	case u.cmd == nil || !u.ferried():
 		return false
 	case searchVerbs[u.cmd.verb]:
 		return !u.cut || len(u.gathered) > 0
@@ -63,11 +63,11 @@ func (u *upload) search(ctx context.Context) error {
 	looked := false
 	if s.Selected {
 		if name, open := u.flow.opened(ctx); open {
-			looked = u.srv.ferry.Search(ctx, u.in.account.ID, name, s.Criteria)
+			looked = u.srv.ferry.Search(ctx, u.account().ID, name, s.Criteria)
 		}
 	}
 	for _, name := range s.Folders {
-		u.srv.ferry.Search(ctx, u.in.account.ID, u.rawName(name), s.Criteria)
+		u.srv.ferry.Search(ctx, u.account().ID, u.rawName(name), s.Criteria)
 	}
 	stop()
 	u.sync()

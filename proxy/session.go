@@ -105,7 +105,7 @@ func (s *session) run(ctx context.Context) *entry {
 	if !stopped { // the deadline is set or about to be
 		s.in.up.Close()
 		s.leave(ctx, os.ErrDeadlineExceeded)
-		s.srv.left(s.in)
+		s.srv.left(&s.in.account)
 		return nil
 	}
 	conn.SetDeadline(time.Time{})

@@ -130,3 +130,25 @@ func TestNewServerPauses(t *testing.T) {
 		t.Errorf("status says: %s", accounts[anna].Problem.Summary)
 	}
 }
+
+// TestOldServerDownAtLogin: a client logs in for the first time while the old server does not answer, and stays. Once another one has
+// logged in, and so made the account known, the first has its folders filled as well.
+func TestOldServerDownAtLogin(t *testing.T) {
+	t.Parallel()
+	p := startPair(t, anna, blocker)
+	p.fillUnseen(anna)
+	line := lab.FaultLine(t, p.old.IMAP, nil)
+	p.oldURL = "imap+insecure://" + line.Addr
+	d := p.serveBlocked()
+	line.Hang(true)
+	first := p.login(d, anna)
+	line.Hang(false)
+	choose(t, first, "INBOX")
+	p.login(d, anna)
+	old := p.old.Snapshot(anna)
+	for _, folder := range []string{"INBOX", "INBOX.Gesendet"} {
+		if data := choose(t, first, renamed(folder)); int(data.NumMessages) != len(old.Folders[folder].Messages) {
+			t.Errorf("%s has %d messages; want %d", folder, data.NumMessages, len(old.Folders[folder].Messages))
+		}
+	}
+}
