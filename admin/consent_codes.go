@@ -169,7 +169,8 @@ func (a *Consents) BeginCode(ctx context.Context, who access.Actor, domain strin
 	err = a.jobs.StartIn(ctx, a.codes.places, who.Scope, func(ctx context.Context) {
 		defer context.AfterFunc(ctx, stop)()
 		defer stop()
-		a.codes.end(x, time.Now(), a.await(stopped, who, server, mailbox, x))
+		err := a.await(stopped, who, server, mailbox, x)
+		a.codes.end(x, time.Now(), err)
 	})
 	if err != nil {
 		a.codes.cancel(d.Name, side, x.view.ID)

@@ -202,7 +202,8 @@ func Start[R any](ctx context.Context, jobs *Runner, who access.Actor, shelf *Sh
 		if !j.began(cancel) {
 			cancel()
 		}
-		j.end(time.Now(), do(ctx, j))
+		err := do(ctx, j)
+		j.end(time.Now(), err)
 	})
 	if err != nil {
 		shelf.Drop(domain)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"postferry/admin/access"
 	"postferry/store"
@@ -35,4 +37,25 @@ func TestJobsAreBounded(t *testing.T) {
 			t.Errorf("places of %q are left over", scope)
 		}
 	}
+}
+
+// TestEndOfAJob: a job has ended when it has ended, not when it began.
+func TestEndOfAJob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		runner, shelf, began := NewRunner(), NewShelf[int](), time.Now()
+		go runner.Run(t.Context())
+		err := Start(t.Context(), runner, access.Actor{Scope: "a.example"}, shelf, "a.example", Progress{Started: began}, func(context.Context, *Job[int]) error {
+			<-time.After(3 * time.Minute)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(4 * time.Minute)
+		shelf.Get("a.example").Change(func(v *Progress, _ *int) {
+			if v.State != stateDone || v.Ended == nil || v.Ended.Sub(began) != 3*time.Minute {
+				t.Errorf("%+v", v)
+			}
+		})
+	})
 }

@@ -192,9 +192,13 @@ func TestConsentByCodeOnThePage(t *testing.T) {
 			t.Fatalf("%s: %+v, %v", tt.who, codes, err)
 		}
 		shows(t, "a code", status, 200, text, codes[0].Code, codes[0].URL, "Waiting for that", "/consents/live?side=old")
+		answered := time.Now()
 		tt.does(codes[0].Code)
 		eventually(t, tt.want, func() bool { return strings.Contains(c.do("GET", path, nil).text, tt.want) })
 		eventually(t, "the code is not shown any more", func() bool { return !strings.Contains(c.do("GET", path, nil).text, codes[0].Code) })
+		if codes, err = p.app.Consents.Codes(t.Context(), access.CommandLine(), "c.example", store.OldSide); err != nil || codes[0].Ended.Before(answered) {
+			t.Errorf("%s: it ended before it was answered: %+v, %v", tt.who, codes[0], err)
+		}
 	}
 	if n := provider.Refreshes(); n != 1 {
 		t.Errorf("%d agreements at the provider", n)
