@@ -147,10 +147,12 @@ func (a *Domains) view(ctx context.Context, who access.Actor, d *config.Domain) 
 	if stored != nil {
 		v.Fixed, v.Created = false, report.TimeOrNil(stored.Created)
 	}
-	if v.Schedule, err = a.scheduleOf(ctx, d.Name); v.Schedule != nil { // which takes the place of the interval
-		v.Looks.EverySeconds = v.Schedule.EverySeconds
+	schedule, err := a.storedSchedule(ctx, d.Name)
+	if err != nil {
+		return nil, err
 	}
-	return v, err
+	v.viewSchedule(schedule, time.Now())
+	return v, nil
 }
 
 // storedDomain finds a domain that was set up here; nil if there is none.

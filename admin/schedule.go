@@ -56,13 +56,17 @@ func (a *Domains) storedSchedule(ctx context.Context, domain string) (*store.Sch
 	return nil, nil
 }
 
-// scheduleOf is a domain's schedule; nil if there is none.
-func (a *Domains) scheduleOf(ctx context.Context, domain string) (*ScheduleView, error) {
-	s, err := a.storedSchedule(ctx, domain)
-	if s == nil || err != nil {
-		return nil, err
+// viewSchedule shows a domain's schedule, if there is one, and when its accounts are looked at by it: it takes the
+// place of the interval, also once it has ended.
+func (v *DomainView) viewSchedule(s *store.Schedule, now time.Time) {
+	if s == nil {
+		return
 	}
-	return &ScheduleView{EverySeconds: int64(s.Every.Seconds()), From: report.TimeOrNil(s.From), Until: report.TimeOrNil(s.Until)}, nil
+	v.Schedule = &ScheduleView{EverySeconds: int64(s.Every.Seconds()), From: report.TimeOrNil(s.From), Until: report.TimeOrNil(s.Until)}
+	v.Looks.EverySeconds = 0
+	if next, ok := s.Next(now); ok {
+		v.Looks.EverySeconds, v.Looks.Next = v.Schedule.EverySeconds, &next
+	}
 }
 
 // ScheduleUntil is between a schedule's interval and its end in the audit log.
@@ -138,6 +142,9 @@ func (a *Domains) readSchedule(ctx context.Context, domain string, in *ScheduleI
 	}
 	if len(mistakes) > 0 {
 		return s, access.Invalid(mistakes...)
+	}
+	if _, runs := s.Next(now); !runs {
+		return s, access.Invalid(access.WrongField("until", "schedule_without_run", "Expected an end after the next run."))
 	}
 	return s, nil
 }

@@ -22,9 +22,10 @@ func (b *Board) AccountsOf(ids []store.AccountID) []report.Account {
 
 // LooksView says how often each account is looked at again by itself, and when one was last.
 type LooksView struct {
-	EverySeconds int64      `json:"every_seconds"`
-	Last         *time.Time `json:"last"` // nil if none was yet
-	Late         uint64     `json:"late"` // messages that these passes brought after the MX had moved
+	EverySeconds int64      `json:"every_seconds"` // 0 if none is, as the domain's schedule has ended
+	Last         *time.Time `json:"last"`          // nil if none was yet
+	Next         *time.Time `json:"next"`          // when the schedule's next run begins; nil without a schedule, and once it has ended
+	Late         uint64     `json:"late"`          // messages that these passes brought after the MX had moved
 }
 
 // Looks says when the accounts were last looked at.

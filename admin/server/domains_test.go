@@ -116,7 +116,7 @@ func TestScheduleKeepsTheRest(t *testing.T) {
 	c, b := p.program("a.example"), p.admin("anna", "a.example")
 	const path = aDomain + "/schedule"
 	now := time.Now().UTC().Truncate(time.Second)
-	from, until, later := now.Add(90*time.Minute), now.Add(50*time.Hour), now.Add(100*time.Hour)
+	from, soon, until, later := now.Add(90*time.Minute), now.Add(3*time.Hour), now.Add(50*time.Hour), now.Add(100*time.Hour)
 	whole := map[string]any{"every_seconds": 5400, "from": from, "until": until}
 	is := func(what string, every int64, from, until *time.Time) {
 		t.Helper()
@@ -135,7 +135,7 @@ func TestScheduleKeepsTheRest(t *testing.T) {
 	}{
 		"nothing":  {map[string]any{}, 5400, &from, &until},
 		"interval": {map[string]any{"every_seconds": 7200}, 7200, &from, &until},
-		"from":     {map[string]any{"from": later}, 5400, &later, &until},
+		"from":     {map[string]any{"from": soon}, 5400, &soon, &until},
 		"until":    {map[string]any{"until": later}, 5400, &from, &later},
 		"no end":   {map[string]any{"until": nil}, 5400, &from, nil},
 	} {
