@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -94,7 +95,11 @@ func backedUp(done store.BackedUp, withKey bool) string {
 // what was there, or nothing does.
 func replaceFile(path string, write func(io.Writer) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".part-*") // mode 0600
-	if err != nil {
+	var failed *fs.PathError
+	switch {
+	case errors.As(err, &failed):
+		return fmt.Errorf("%s can't be written: %w", path, failed.Err)
+	case err != nil:
 		return err
 	}
 	defer os.Remove(f.Name()) // fails if all went well

@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 
 	"postferry/admin"
 	"postferry/config"
 	"postferry/store"
+	"postferry/store/bolt/statedir"
 )
 
 // learnDomains makes the domains of the state known.
@@ -30,10 +29,10 @@ func learnDomains(ctx context.Context, known *config.Directory, st store.Store) 
 
 // learnAllDomains makes the domains known that the state or its daemon knows.
 func learnAllDomains(ctx context.Context, cfg *config.Config) (err error) {
-	if _, err := os.Stat(cfg.State); errors.Is(err, fs.ErrNotExist) {
+	if statedir.Empty(cfg.State) {
 		return nil // nothing is made before there is something to keep
 	}
-	b, err := openBackend(ctx, cfg, "import", nil)
+	b, err := openBackend(ctx, cfg, importCommand, nil)
 	if err != nil {
 		return err
 	}

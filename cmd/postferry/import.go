@@ -17,6 +17,9 @@ import (
 	"postferry/store"
 )
 
+// importCommand is what import calls itself in the state's lock.
+const importCommand = "import"
+
 const importHelp = `Import takes over a list of accounts, in the form that hosting providers use:
 one account a line, its values separated by spaces or tabs,
 
@@ -81,7 +84,7 @@ func importList(ctx context.Context, cmd *cobra.Command, path, encoding, list st
 	if err != nil {
 		return err
 	}
-	b, err := openBackend(ctx, cfg, "import", nil)
+	b, err := openBackend(ctx, cfg, importCommand, nil)
 	if err != nil {
 		return err
 	}

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
@@ -103,7 +100,7 @@ func rotateKey(ctx context.Context, path string, out io.Writer) (err error) {
 
 // openForKey opens a state that is there. A daemon could not go on with another key.
 func openForKey(ctx context.Context, dir string) (st *bolt.Store, err error) {
-	if _, err := os.Stat(filepath.Join(dir, "state.db")); errors.Is(err, fs.ErrNotExist) {
+	if statedir.Empty(dir) {
 		return nil, fmt.Errorf("there is no state in %s, and so nothing that is encrypted", dir)
 	}
 	err = patiently(ctx, func() (err error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -48,10 +49,25 @@ func openBackend(ctx context.Context, cfg *config.Config, command string, log *z
 			b = r
 			return nil
 		}
+		if !beginsState(command) && statedir.Empty(cfg.State) {
+			return noState(cfg.State)
+		}
 		b, err = openLocal(ctx, cfg, command, log)
 		return err
 	}, takesLong)
 	return b, err
+}
+
+// beginsState tells whether a command may be the first thing that is done with a configuration. All the others look at
+// what is there: an empty state would tell them that there is nothing, and a backup of it would take the place of a good one.
+func beginsState(command string) bool {
+	return slices.Contains([]string{importCommand, adminCommand, adviseCommand, authCommand, tenantCommand}, command)
+}
+
+// noState says that there is nothing to look at.
+func noState(dir string) error {
+	return fmt.Errorf("there is no state in %s yet: import accounts or start the daemon first; "+
+		"or, if that was done, find out whether the disk with the state is there, and whether \"state\" names the right directory", dir)
 }
 
 // takesLong tells whether a command may have the state for much longer than others wait. All the rest are

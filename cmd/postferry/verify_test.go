@@ -99,7 +99,8 @@ func testVerified(t *testing.T, config string) {
 
 // TestVerifyUsage: mistakes are found before anything is done.
 func TestVerifyUsage(t *testing.T) {
-	_, config, _ := memoryServers(t, 0)
+	_, config, list := memoryServers(t, 0)
+	mustRun(t, "import", "-c", config, list)
 	for _, args := range [][]string{
 		{"--json", "-", "--csv", "-"},
 		{"--csv", filepath.Join(t.TempDir(), "gone", "report.csv")},

@@ -135,9 +135,17 @@ func TestVerifyNothing(t *testing.T) {
 			t.Errorf("%s: %s", what, stdout)
 		}
 	}
+	state := filepath.Join(filepath.Dir(config), "state")
+	st, err := bolt.Open(state, bolt.Options{Command: "test"})
+	if err == nil {
+		err = st.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	nothing("no accounts")
 	mustRun(t, "import", "-c", config, list)
-	st, err := bolt.Open(filepath.Join(filepath.Dir(config), "state"), bolt.Options{Command: "test"})
+	st, err = bolt.Open(state, bolt.Options{Command: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/rs/zerolog"
 
@@ -32,6 +34,15 @@ func CheckPrivate(dir string) error {
 		}
 	}
 	return nil
+}
+
+// Empty tells whether there is no state in a directory, nor anything that one is being made of; false if that can't be known.
+func Empty(dir string) bool {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	return !slices.ContainsFunc(files, func(f fs.DirEntry) bool { return strings.HasPrefix(f.Name(), DatabaseFile) })
 }
 
 // warnOfParent says that others may put another state in place of this one.
