@@ -193,6 +193,9 @@ func (a *Finishing) Finish(ctx context.Context, who access.Actor, domain string,
 	if err != nil {
 		return nil, err
 	}
+	if v := a.ViewPrepare(d.Name); v != nil && v.Ended == nil { // the last pass may just have found what would be left behind
+		return nil, access.Conflict("preparing", "The last pass and its verification are going on. Wait until they have ended, or cancel them first.")
+	}
 	report, err := a.opt.Guide.Finish(ctx, a.opt.Engine, d.Name, nil, who.Name, in.Accept)
 	if err != nil {
 		return nil, ending(err)

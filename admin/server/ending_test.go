@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,9 +16,15 @@ import (
 )
 
 // fakeEngine makes passes and verifications that find everything in order.
-type fakeEngine struct{ store store.Store }
+type fakeEngine struct {
+	store store.Store
+	gate  chan struct{} // of passes; nil if they don't wait
+}
 
 func (f fakeEngine) Pass(ctx context.Context, ids []store.AccountID) error {
+	if f.gate != nil {
+		<-f.gate
+	}
 	for _, id := range ids {
 		now := time.Now()
 		if err := f.store.AddPass(ctx, id, store.Pass{Started: now, Ended: now, Complete: true}); err != nil {
@@ -118,4 +125,35 @@ func TestEndingOnThePages(t *testing.T) {
 	if accounts, err := p.store.Accounts(t.Context()); err != nil || len(accounts) != 0 {
 		t.Errorf("%d accounts are left, %v", len(accounts), err)
 	}
+}
+
+// TestFinishWhilePreparing: while the last pass goes on nothing is finished, by the API nor with a page that was opened before: it
+// may just have found mail that would be left behind.
+func TestFinishWhilePreparing(t *testing.T) {
+	gate := make(chan struct{})
+	p := startPage(t, func(o *Options) {
+		engine := o.Endings.Engine.(fakeEngine)
+		engine.gate = gate
+		o.Endings.Engine = engine
+	})
+	open := sync.OnceFunc(func() { close(gate) })
+	t.Cleanup(open) // before the page ends, which waits for the pass
+	c, b := p.program("a.example"), p.admin("bert", "a.example")
+	ids := p.put("a.example", "anna@a.example")
+	c.want(200, "POST", aDomain+"/begin", selection.Selection{All: true}, nil)
+	if err := (fakeEngine{store: p.store}).Pass(t.Context(), ids); err != nil { // all is as it has to be
+		t.Fatal(err)
+	}
+	if err := (fakeEngine{store: p.store}).Verify(t.Context(), ids, false); err != nil {
+		t.Fatal(err)
+	}
+	c.want(202, "POST", aDomain+"/finish/prepare", nil, nil)
+	if got := c.want(409, "POST", aDomain+"/finish", finishing.FinishInput{Accept: true}, nil); !strings.Contains(got.text, `"preparing"`) {
+		t.Error(got.text)
+	}
+	status, _, text := b.form("/d/a.example/finish", "sure", "1")
+	shows(t, "the form", status, 422, text, "The last pass and its verification are going on")
+	open()
+	eventually(t, "it is prepared", func() bool { return p.app.Finishing.ViewPrepare("a.example").State == "done" })
+	c.want(200, "POST", aDomain+"/finish", finishing.FinishInput{}, nil)
 }

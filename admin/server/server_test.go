@@ -115,7 +115,7 @@ func (p *page) serve(change ...func(*Options)) {
 	cfg.Directory, cfg.Admin = p.directory, config.Admin{Listen: "127.0.0.1:0", New: "imaps://new.example"}
 	opt := Options{Config: &cfg, Store: p.store, Ferry: p.ferry, Finder: &discover.Finder{Dial: offline, Bound: time.Second},
 		Log: zerolog.New(p.log).Level(zerolog.DebugLevel), Version: "test", hashing: access.Hashing{Memory: 64, Rounds: 1}} // tests need no slow hash
-	opt.Endings, opt.Poster = finishing.Endings{Engine: fakeEngine{p.store}}, fakePoster{}
+	opt.Endings, opt.Poster = finishing.Endings{Engine: fakeEngine{store: p.store}}, fakePoster{}
 	pages, err := loaded()
 	if err != nil {
 		p.t.Fatal(err)
