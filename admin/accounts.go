@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"postferry/admin/access"
 	"postferry/admin/board"
@@ -46,8 +45,8 @@ func (a *Accounts) List(ctx context.Context, who access.Actor, domain string, q 
 	if _, ok := board.AccountOrders()[q.Sort]; !ok && q.Sort != "" {
 		return nil, access.Invalid(access.WrongField("sort", "unknown_value", "This is no way to sort accounts."))
 	}
-	if q.State != "" && !slices.Contains(report.AccountStates(), q.State) {
-		return nil, access.Invalid(access.WrongField("state", "unknown_value", "This is no state of an account."))
+	if err := selection.CheckKnown(q.State, q.Caused); err != nil {
+		return nil, err
 	}
 	b, err := a.boards.Of(ctx, d.Name)
 	if err != nil {

@@ -30,6 +30,11 @@ type Caused struct {
 	Server store.Side        `json:"server,omitempty"` // "" for any
 }
 
+// Valid tells whether the server, if there is one, is one of the two.
+func (c Caused) Valid() bool {
+	return c.Server == "" || c.Server == store.OldSide || c.Server == store.NewSide
+}
+
 // Has reports whether an account is meant.
 func (c Caused) Has(o *store.Overview) bool {
 	return c.Kind == "" || o.Problem != nil && cmp.Or(o.Problem.Kind, store.Unexpected) == c.Kind && (c.Server == "" || o.Problem.Server == c.Server)

@@ -53,6 +53,9 @@ func (a *Chooser) Choose(ctx context.Context, who access.Actor, domain string, s
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := CheckKnown(sel.State, sel.Caused); err != nil {
+		return nil, nil, err
+	}
 	given := 0
 	for _, is := range []bool{sel.All, sel.State != "", len(sel.Accounts) > 0, sel.Kind != ""} {
 		if is {
@@ -87,6 +90,17 @@ func (a *Chooser) Choose(ctx context.Context, who access.Actor, domain string, s
 		return nil, nil, access.NotFound("account")
 	}
 	return d, ids, nil
+}
+
+// CheckKnown refuses a state that no account can be in, and a server that is none: nothing would be found, without a word.
+func CheckKnown(state report.AccountState, caused board.Caused) error {
+	switch {
+	case state != "" && !slices.Contains(report.AccountStates(), state):
+		return access.Invalid(access.WrongField("state", "unknown_value", "This is no state of an account."))
+	case !caused.Valid():
+		return access.Invalid(access.WrongField("server", "unknown_value", "Expected %q or %q.", store.OldSide, store.NewSide))
+	}
+	return nil
 }
 
 // AnyState is for Choose: all accounts.
