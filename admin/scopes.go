@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"postferry/admin/access"
@@ -83,7 +84,7 @@ func (a *Scopes) accountLogin(d *config.Domain, l config.AccountLine, known map[
 
 // lineCheck checks the lines of one list, as they come, for who gives it.
 func (a *Scopes) lineCheck(who access.Actor, d *config.Domain) func(config.AccountLine) error {
-	seen := map[string]bool{}
+	seen := map[string]int{}
 	return func(l config.AccountLine) error {
 		newLogin, _ := l.New()
 		named := a.accountLogin(d, l, nil)
@@ -93,10 +94,11 @@ func (a *Scopes) lineCheck(who access.Actor, d *config.Domain) func(config.Accou
 				Text: "has a login without a domain; expected ...@" + d.Name + ", or such a login at the new server as well"}
 		case !a.belongs(d, named), !who.All() && (foreignAddress(d, l.Login) || a.foreign(d, newLogin)):
 			return errOtherDomain(d)
-		case seen[asciifold.Lower(named)]:
-			return &config.Mistake{Code: "login_twice", Text: "has a login that was there already"}
+		case seen[asciifold.Lower(named)] > 0:
+			first := seen[asciifold.Lower(named)]
+			return &config.Mistake{Code: "login_twice", Args: access.Args("value", first), Text: fmt.Sprintf("has the login of line %d again", first)}
 		}
-		seen[asciifold.Lower(named)] = true
+		seen[asciifold.Lower(named)] = l.Line
 		return nil
 	}
 }

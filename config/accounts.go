@@ -3,6 +3,7 @@ package config
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -129,12 +130,14 @@ type AccountList struct {
 // Mistakes name lines but never quote them, because any part of a line that is
 // wrong may be a password. An error means that r could not be read.
 func ReadAccounts(r io.Reader, opt ListOptions) (*AccountList, error) {
-	r, decoded, err := decodeList(r, opt.Encoding)
-	if err != nil {
-		return nil, fmt.Errorf("reading the list of accounts: %w", err)
+	raw := bufio.NewReader(r)
+	if notText(raw) {
+		return &AccountList{Format: cmp.Or(opt.Format, ListPlain), Mistakes: []Finding{{Code: "not_text",
+			Text: "this is no text, but the file of a spreadsheet program or the like; expected it to be saved as CSV, in UTF-8"}}}, nil
 	}
+	text, decoded := decodeList(raw, opt.Encoding)
 	p := accountParser{
-		r: bufio.NewReaderSize(lineEnds(r), maxAccountLine+2), opt: opt, decoded: decoded, seen: map[string]int{}, newLogins: NewLogins{},
+		r: bufio.NewReaderSize(lineEnds(text), maxAccountLine+2), opt: opt, decoded: decoded, seen: map[string]int{}, newLogins: NewLogins{},
 		list: AccountList{Format: opt.Format},
 	}
 	for {
@@ -149,16 +152,24 @@ func ReadAccounts(r io.Reader, opt ListOptions) (*AccountList, error) {
 	return p.end(), nil
 }
 
+// Err is an *Error with all mistakes of a list that is taken whole or not at all; nil if it has none.
+func (l *AccountList) Err() error {
+	if len(l.Mistakes) == 0 {
+		return nil
+	}
+	return &Error{Mistakes: l.Mistakes, Omitted: l.Omitted}
+}
+
 // ParseAccounts is ReadAccounts for lists that are taken whole or not at all:
 // mistakes come together in an *Error, and no account then. Any other error
 // means that r could not be read.
 func ParseAccounts(r io.Reader, opt ListOptions) ([]AccountLine, error) {
 	list, err := ReadAccounts(r, opt)
-	switch {
-	case err != nil:
+	if err == nil {
+		err = list.Err()
+	}
+	if err != nil {
 		return nil, err
-	case len(list.Mistakes) > 0:
-		return nil, &Error{Mistakes: list.Mistakes, Omitted: list.Omitted}
 	}
 	return list.Accounts, nil
 }
@@ -260,7 +271,7 @@ func (p *accountParser) skipLine() error {
 // trimLine removes the line's end, and the byte order mark of the first line.
 func trimLine(raw []byte, first bool) []byte {
 	if first {
-		raw = bytes.TrimPrefix(raw, []byte("\ufeff"))
+		raw = bytes.TrimPrefix(raw, []byte(byteOrderMark))
 	}
 	raw = bytes.TrimSuffix(raw, []byte("\n"))
 	return bytes.TrimSuffix(raw, []byte("\r"))

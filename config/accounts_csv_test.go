@@ -184,6 +184,8 @@ func TestListEncodings(t *testing.T) {
 		"Russian":                  {russian, ListWindows1251, "пароль№"},
 		"UTF-16 little":            {wide(unicode.LittleEndian), ListUTF8, "Straße§100%"},
 		"UTF-16 big":               {wide(unicode.BigEndian), ListUTF8, "Straße§100%"},
+		"a mark before the name":   {"\ufeff" + text, ListWindows1252, "Straße§100%"},
+		"UTF-16 before the name":   {wide(unicode.LittleEndian), ListWindows1251, "Straße§100%"},
 		"not of the encoding":      {"anna \x98\n", ListWindows1251, ""},
 		"a login that is no UTF-8": {"ann\xe4 pw\n", ListBytes, ""},
 	}
@@ -192,7 +194,7 @@ func TestListEncodings(t *testing.T) {
 		switch {
 		case tt.want == "" && len(list.Mistakes) == 0:
 			t.Errorf("%s: taken as %q", name, list.Accounts[0].Password)
-		case tt.want != "" && (len(list.Mistakes) > 0 || list.Accounts[0].Password != tt.want):
+		case tt.want != "" && (len(list.Mistakes) > 0 || list.Accounts[0].Password != tt.want || list.Accounts[0].Login != "anna"):
 			t.Errorf("%s: %v, %v", name, list.Accounts, list.Mistakes)
 		}
 	}

@@ -42,23 +42,34 @@ func ParseListEncoding(name string) (ListEncoding, error) {
 	return "", fmt.Errorf("unknown encoding; expected utf-8, %s, %s or %s", ListWindows1252, ListWindows1251, ListBytes)
 }
 
-// decodeList makes UTF-8 of r. decoded says that it was something else.
-func decodeList(r io.Reader, e ListEncoding) (utf8 io.Reader, decoded bool, err error) {
-	switch e {
-	case ListWindows1252:
-		return transform.NewReader(r, charmap.Windows1252.NewDecoder()), true, nil
-	case ListWindows1251:
-		return transform.NewReader(r, charmap.Windows1251.NewDecoder()), true, nil
-	case ListBytes:
-		return r, false, nil
-	}
-	b := bufio.NewReader(r)
-	mark, err := b.Peek(2)
+// decodeList makes UTF-8 of r. decoded says that it was something else. A byte order mark is believed rather than
+// the encoding that somebody has named: read by that, the passwords would be wrong, and nobody be told.
+func decodeList(r *bufio.Reader, e ListEncoding) (utf8 io.Reader, decoded bool) {
+	mark, _ := r.Peek(len(byteOrderMark)) // what can't be read is found when it is read
 	switch {
-	case err != nil && err != io.EOF:
-		return nil, false, err
-	case string(mark) == "\xff\xfe" || string(mark) == "\xfe\xff":
-		return transform.NewReader(b, unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewDecoder()), true, nil
+	case e == ListBytes, string(mark) == byteOrderMark:
+		return r, false
+	case strings.HasPrefix(string(mark), "\xff\xfe"), strings.HasPrefix(string(mark), "\xfe\xff"):
+		return transform.NewReader(r, unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewDecoder()), true
+	case e == ListWindows1252:
+		return transform.NewReader(r, charmap.Windows1252.NewDecoder()), true
+	case e == ListWindows1251:
+		return transform.NewReader(r, charmap.Windows1251.NewDecoder()), true
 	}
-	return b, false, nil
+	return r, false
+}
+
+// byteOrderMark is that of UTF-8.
+const byteOrderMark = "\ufeff"
+
+// notText tells whether a list is a file of another kind: above all the workbook of a spreadsheet program (a ZIP
+// archive or an OLE file), of which each line would be a mistake that nobody can do anything about.
+func notText(r *bufio.Reader) bool {
+	begin, _ := r.Peek(8) // what can't be read is found when it is read
+	for _, kind := range []string{"PK\x03\x04", "\xd0\xcf\x11\xe0", "%PDF-", "{\\rtf", "\x1f\x8b", "\x7fELF"} {
+		if strings.HasPrefix(string(begin), kind) {
+			return true
+		}
+	}
+	return false
 }

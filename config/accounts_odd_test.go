@@ -86,6 +86,10 @@ func TestOddListMistakes(t *testing.T) {
 			want: "line 2: has a character that can't be seen (U+00AD) in the login;"},
 		"in a login that stays as it is": {text: "anna\u200b hunter1", encoding: ListBytes,
 			want: "line 1: has a character that can't be seen (U+200B) in the login;"},
+		"a workbook": {text: "PK\x03\x04\x14\x00\x06\x00\xff hunter1\nhunter2 x",
+			want: "this is no text, but the file of a spreadsheet program"},
+		"a workbook said to be windows-1252": {text: "\xd0\xcf\x11\xe0\xa1\xb1 hunter1\nhunter2 x", encoding: ListWindows1252,
+			want: "this is no text, but the file of a spreadsheet program"},
 		"LF within a list of CR": {text: "login;password\r" + strings.Repeat("anna;hunter1\r", 400) + "x;hunter2\nbert;hunter3",
 			want: "line 3: has the login of line 2 again"},
 	}
@@ -97,6 +101,9 @@ func TestOddListMistakes(t *testing.T) {
 				t.Errorf("got %s\nwant %s", got, tt.want)
 			}
 		})
+	}
+	if list := readList(t, "PK\x03\x04\x14\x00\xff\n\xff\n", ListOptions{Format: ListCSV}); len(list.Mistakes) != 1 || list.Mistakes[0].Line != 0 || list.Format != ListCSV {
+		t.Errorf("a workbook is one mistake: %+v", list)
 	}
 	kept := readList(t, "anna hunter1\u200b\u00a0", ListOptions{})
 	if len(kept.Mistakes) > 0 || kept.Accounts[0].Password != "hunter1\u200b\u00a0" {

@@ -1,8 +1,10 @@
 package api
 
 import (
+	"cmp"
 	"mime"
 	"net/http"
+	"strings"
 
 	"postferry/admin"
 	"postferry/admin/access"
@@ -139,11 +141,11 @@ func (s *accountAPI) updateAccount(w http.ResponseWriter, r *http.Request, who a
 // uploadList takes a list as the body: text/csv for CSV, text/plain for
 // either form. Nothing is stored; the answer says what is in it.
 func (s *accountAPI) uploadList(w http.ResponseWriter, r *http.Request, who access.Actor) error {
-	format, err := listFormat(r)
+	format, charset, err := listFormat(r)
 	if err != nil {
 		return err
 	}
-	encoding, err := config.ParseListEncoding(r.URL.Query().Get("encoding"))
+	encoding, err := config.ParseListEncoding(cmp.Or(r.URL.Query().Get("encoding"), charset))
 	if err != nil {
 		return access.Invalid(access.WrongField("encoding", "unknown_value", "This is no encoding of a list: %s.", err))
 	}
@@ -158,16 +160,20 @@ func (s *accountAPI) uploadList(w http.ResponseWriter, r *http.Request, who acce
 	return request.WriteJSON(w, http.StatusCreated, v)
 }
 
-// listFormat reads which form of list a request says that it brings.
-func listFormat(r *http.Request) (config.ListFormat, error) {
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+// listFormat reads which form of list a request says that it brings, and in which encoding; "" if it doesn't say.
+func listFormat(r *http.Request) (format config.ListFormat, charset string, err error) {
+	kind, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	charset = parameters["charset"]
+	if strings.EqualFold(charset, "us-ascii") { // which UTF-8 includes
+		charset = "utf-8"
+	}
 	switch {
 	case err == nil && kind == "text/csv":
-		return config.ListCSV, nil
+		return config.ListCSV, charset, nil
 	case err == nil && kind == "text/plain":
-		return config.ListAuto, nil
+		return config.ListAuto, charset, nil
 	}
-	return "", &access.Refusal{Kind: access.KindUnsupported, Code: "not_a_list", Detail: "Send text/plain or text/csv."}
+	return "", "", &access.Refusal{Kind: access.KindUnsupported, Code: "not_a_list", Detail: "Send text/plain or text/csv."}
 }
 
 func (s *accountAPI) list(w http.ResponseWriter, r *http.Request, who access.Actor) error {

@@ -182,3 +182,45 @@ func TestAccountDetail(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 }
+
+// TestListWithCharset: what a program says of the encoding where HTTP has it counts, unless the encoding is a parameter.
+func TestListWithCharset(t *testing.T) {
+	p := startPage(t)
+	c := p.program("a.example")
+	const text = "login;password\nfritz@a.example;Stra\xdfe12\n"
+	var list admin.ListView
+	c.want(201, "POST", aDomain+"/lists", text, &list, "Content-Type", "text/csv; charset=windows-1252")
+	c.want(200, "POST", aDomain+"/accounts", map[string]any{"list": list.ID}, nil)
+	if a, err := p.store.Account(t.Context(), "fritz@a.example"); err != nil || a.Old.Password != "Straße12" {
+		t.Errorf("the password is %q, %v", a.Old.Password.Reveal(), err)
+	}
+	if c.want(201, "POST", aDomain+"/lists?encoding=utf-8", text, &list, "Content-Type", "text/csv; charset=windows-1252"); len(list.Mistakes) != 1 {
+		t.Errorf("%+v", list)
+	}
+	c.want(422, "POST", aDomain+"/lists", text, nil, "Content-Type", "text/csv; charset=klingon")
+	c.want(201, "POST", aDomain+"/lists", "login;password\nx@a.example;y\n", nil, "Content-Type", "text/csv; charset=US-ASCII")
+}
+
+// TestLoginTwiceSaysWhere: a login that is there twice is told with the line that had it first.
+func TestLoginTwiceSaysWhere(t *testing.T) {
+	p := startPage(t)
+	in := admin.AccountInput{Login: "anna@a.example", Password: "pw"}
+	got := p.program("a.example").want(422, "POST", aDomain+"/accounts", map[string]any{"accounts": []admin.AccountInput{in, {Login: "ANNA@a.example", Password: "pw"}}}, nil)
+	if !strings.Contains(got.text, `"value":1`) || !strings.Contains(got.text, "has the login of line 1 again") {
+		t.Error(got.text)
+	}
+	c := p.admin("anna", "a.example")
+	_, _, text := c.upload("/d/a.example/accounts/list", "list.txt", "anna@a.example pw\nbert@a.example pw\nAnna@a.example pw\n")
+	shows(t, "on the page", 200, 200, text, "Line 3: has the login of line 1 again")
+}
+
+// TestKnownAccountsAreNotAdded: whoever gives accounts again that are all there is told that they were updated.
+func TestKnownAccountsAreNotAdded(t *testing.T) {
+	p := startPage(t)
+	p.put("a.example", "anna@a.example", "bert@a.example")
+	c := p.admin("anna", "a.example")
+	_, _, text := c.form("/d/a.example/accounts", "login-1", "anna@a.example", "password-1", "pw")
+	shows(t, "by hand", 200, 200, text, "1 account was there already and was updated")
+	_, _, text = c.upload("/d/a.example/accounts/list", "list.txt", "anna@a.example pw\nbert@a.example pw\n")
+	shows(t, "a list", 200, 200, text, "2 accounts were there already and were updated")
+}

@@ -7,6 +7,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -117,6 +118,8 @@ func TestTheWayThroughThePages(t *testing.T) {
 	status, _, page = c.upload("/d/c.example/accounts/list", "list.csv", "Login;Password\nz@c.example;secret\n")
 	shows(t, "a CSV file", status, 200, page, "1 account was added", "z@c.example")
 	status, _, page = c.upload("/d/c.example/accounts/list", "empty.txt", "")
+	shows(t, "an empty file", status, 422, page, "The file is empty")
+	status, _, page = c.upload("/d/c.example/accounts/list", "", "")
 	shows(t, "no list", status, 422, page, "Choose a file or paste a list first")
 
 	status, _, page = c.form("/d/c.example/do", "do", "begin")
@@ -237,5 +240,55 @@ func TestLivePage(t *testing.T) {
 	}
 	if n := strings.Count(string(events), "event: change"); n < 5 || n > 11 {
 		t.Errorf("%d events:\n%s", n, events)
+	}
+}
+
+// TestUploadsThatAreOdd: what somebody sends with the form of a list is taken, or told; nothing of it goes without a word.
+func TestUploadsThatAreOdd(t *testing.T) {
+	p := startPage(t)
+	c := p.admin("anna", "a.example")
+	const path = "/d/a.example/accounts/list"
+	status, _, text := c.upload(path, "empty.csv", "")
+	shows(t, "an empty file", status, 422, text, "The file is empty.")
+	status, _, text = c.upload(path, "list.xlsx", "PK\x03\x04\x14\x00\xff\xfe\n\xff\n")
+	shows(t, "a workbook", status, 200, text, "1 mistake", "This is no text, but the file of a spreadsheet program", "save it as CSV")
+	send := func(file, pasted string) (int, string) {
+		var body bytes.Buffer
+		w := multipart.NewWriter(&body)
+		_ = w.WriteField("encoding", "")
+		part, err := w.CreateFormFile("file", "list.txt")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(part, file)
+		_ = w.WriteField("text", pasted)
+		_ = w.Close()
+		status, _, text := c.send(path, w.FormDataContentType(), &body)
+		return status, text
+	}
+	status, text = send("bert@a.example pw\n", "clara@a.example pw\n")
+	shows(t, "a file and a pasted list", status, 422, text, "not both")
+	none := func() {
+		t.Helper()
+		if all, err := p.store.Accounts(t.Context()); err != nil || len(all) != 0 || p.app.Lists.Waiting() != 0 {
+			t.Errorf("%d accounts, %d lists, %v", len(all), p.app.Lists.Waiting(), err)
+		}
+	}
+	_, _, _ = c.form("/d/a.example/accounts", "login-1", "bert@a.example", "password-1", "pw", "new_login-2", "clara@a.example")
+	status, _, text = c.upload(path, "list.csv", "login,password,neue mail,Neues PW\nbert@a.example,pw,berta@a.example,geheim\n")
+	shows(t, "columns that mean nothing", status, 200, text, "Before the list is taken", "not read", "neue mail, Neues PW", "Take 1 account")
+	if strings.Contains(text, "mistake") || strings.Contains(text, "geheim") {
+		t.Error(text)
+	}
+	id := regexp.MustCompile(`/d/a.example/lists/[A-Z0-9]+`).FindString(text)
+	status, _, _ = c.form(id, "do", "drop")
+	if none(); status != 200 {
+		t.Errorf("dropped: %d", status)
+	}
+	if status, text = send("bert@a.example pw\n", " \r\n "); status != 200 {
+		t.Errorf("a pasted blank: %d %s", status, text)
+	}
+	if all, err := p.store.Accounts(t.Context()); err != nil || len(all) != 1 {
+		t.Errorf("%d accounts, %v", len(all), err)
 	}
 }

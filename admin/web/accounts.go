@@ -94,7 +94,7 @@ func (s *accountPages) formAddAccounts(v *visit) error {
 	for i := range people {
 		field := func(name string) string { return v.r.PostFormValue(name + "-" + strconv.Itoa(i+1)) }
 		people[i] = person{Login: strings.TrimSpace(field("login")), NewLogin: strings.TrimSpace(field("new_login"))}
-		if people[i].Login == "" && field("password") == "" {
+		if people[i].Login == "" && people[i].NewLogin == "" && field("password") == "" && field("new_password") == "" {
 			continue
 		}
 		of = append(of, &people[i])
@@ -114,6 +114,14 @@ func (s *accountPages) formAddAccounts(v *visit) error {
 		}
 		n.Text += " " + v.T("new_accounts.again")
 		return s.showNewAccounts(v, people, n)
+	}
+	return v.seeAdded(added)
+}
+
+// seeAdded leads to the domain's page, which says what came of accounts that were given.
+func (v *visit) seeAdded(added *admin.Added) error {
+	if added.Added == 0 {
+		return v.seeOther(doneAt(domainPath(v.domain()), "accounts_updated", added.Updated))
 	}
 	return v.seeOther(doneAt(domainPath(v.domain()), "accounts_added", added.Added+added.Updated))
 }
@@ -138,7 +146,7 @@ func (s *accountPages) formUploadList(v *visit) error {
 	if err != nil {
 		return &access.Refusal{Kind: access.KindUnsupported, Code: "not_a_list", Detail: "Send a list.", Cause: err}
 	}
-	list, err := s.listOf(v, parts)
+	list, why, err := s.listOf(v, parts)
 	if err != nil {
 		n, err := v.noticeOr(err)
 		if err != nil {
@@ -147,45 +155,67 @@ func (s *accountPages) formUploadList(v *visit) error {
 		return s.showNewAccounts(v, make([]person, formPeople), n)
 	}
 	if list == nil {
-		return s.showNewAccounts(v, make([]person, formPeople), &notice{Kind: "bad", Text: v.T("new_accounts.no_list")})
+		return s.showNewAccounts(v, make([]person, formPeople), &notice{Kind: "bad", Text: v.T("new_accounts." + why)})
 	}
-	if len(list.Mistakes) == 0 {
+	if len(list.Mistakes) == 0 && len(list.Ignored) == 0 {
 		return s.takeList(v, list.ID, false)
 	}
 	return v.seeOther(domainPath(v.domain(), "lists", list.ID))
 }
 
-// listOf parses the first part of a form that holds a list; nil if none does.
-func (s *accountPages) listOf(v *visit, parts *multipart.Reader) (*admin.ListView, error) {
+// listOf parses the part of a form that holds a list; without one list is nil, and why is the word for the text that says so.
+func (s *accountPages) listOf(v *visit, parts *multipart.Reader) (list *admin.ListView, why string, err error) {
+	why = "no_list"
 	var encoding config.ListEncoding
 	for {
 		part, err := parts.NextPart()
 		if errors.Is(err, io.EOF) {
-			return nil, nil
+			return list, why, nil
 		}
 		if err != nil {
-			return nil, badForm(err)
+			return nil, "", badForm(err)
 		}
 		if part.FormName() == "encoding" {
-			text, err := io.ReadAll(io.LimitReader(part, 64))
-			if err != nil {
-				return nil, badForm(err)
-			}
-			if encoding, err = config.ParseListEncoding(string(text)); err != nil {
-				return nil, access.Invalid(access.WrongField("encoding", "unknown_value", "This is no encoding of a list: %s.", err))
+			if encoding, err = readEncoding(part); err != nil {
+				return nil, "", err
 			}
 			continue
 		}
 		text := bufio.NewReaderSize(part, 64<<10)
-		if _, err := text.Peek(1); err != nil {
+		switch begin, _ := text.Peek(4 << 10); {
+		case len(begin) == 0 && part.FileName() != "":
+			why = "empty_file"
+			continue
+		case strings.TrimSpace(string(begin)) == "" && part.FileName() == "":
 			continue // an empty field
+		case list != nil: // nobody knows which of the two is meant
+			return nil, "two_lists", s.lists.Drop(v.r.Context(), v.who, v.domain(), list.ID)
 		}
-		format := config.ListAuto
-		if kind, _, err := mime.ParseMediaType(part.Header.Get("Content-Type")); err == nil && kind == "text/csv" || strings.HasSuffix(strings.ToLower(part.FileName()), ".csv") {
-			format = config.ListCSV
+		if list, err = s.lists.Parse(v.r.Context(), v.who, v.domain(), text, listFormat(part), encoding); err != nil {
+			return nil, "", err
 		}
-		return s.lists.Parse(v.r.Context(), v.who, v.domain(), text, format, encoding)
 	}
+}
+
+// readEncoding reads in which encoding a form says that its list is.
+func readEncoding(part io.Reader) (config.ListEncoding, error) {
+	text, err := io.ReadAll(io.LimitReader(part, 64))
+	if err != nil {
+		return "", badForm(err)
+	}
+	encoding, err := config.ParseListEncoding(string(text))
+	if err != nil {
+		return "", access.Invalid(access.WrongField("encoding", "unknown_value", "This is no encoding of a list: %s.", err))
+	}
+	return encoding, nil
+}
+
+// listFormat is the form of list that a browser says it sends.
+func listFormat(part *multipart.Part) config.ListFormat {
+	if kind, _, err := mime.ParseMediaType(part.Header.Get("Content-Type")); err == nil && kind == "text/csv" || strings.HasSuffix(strings.ToLower(part.FileName()), ".csv") {
+		return config.ListCSV
+	}
+	return config.ListAuto
 }
 
 // badForm is for a form that can't be read to its end.
@@ -207,10 +237,10 @@ func (s *accountPages) takeList(v *visit, id string, onlyGood bool) error {
 		}
 		return s.showNewAccounts(v, make([]person, formPeople), n)
 	}
-	return v.seeOther(doneAt(domainPath(v.domain()), "accounts_added", added.Added+added.Updated))
+	return v.seeAdded(added)
 }
 
-// pageList shows a list that has mistakes.
+// pageList shows a list that has mistakes, or columns that mean nothing.
 func (s *accountPages) pageList(v *visit) error {
 	list, err := s.lists.Show(v.r.Context(), v.who, v.domain(), v.r.PathValue("list"))
 	if err != nil {
@@ -220,7 +250,11 @@ func (s *accountPages) pageList(v *visit) error {
 	for i, m := range list.Mistakes {
 		mistakes[i] = v.W.Mistake(m)
 	}
-	return s.frame.show(v, "list", view{Title: v.T("list.title"), Crumbs: append(v.toDomain(v.domain()), crumb{domainPath(v.domain(), "accounts", "new"), v.T("new_accounts.title")}),
+	title := v.T("list.title")
+	if len(list.Mistakes) == 0 {
+		title = v.T("list.look")
+	}
+	return s.frame.show(v, "list", view{Title: title, Crumbs: append(v.toDomain(v.domain()), crumb{domainPath(v.domain(), "accounts", "new"), v.T("new_accounts.title")}),
 		D: struct {
 			*admin.ListView
 			Domain   string

@@ -80,7 +80,7 @@ func importList(ctx context.Context, cmd *cobra.Command, path, encoding, list st
 	if err := learnAllDomains(ctx, cfg); err != nil {
 		return err
 	}
-	accounts, err := readAccounts(cfg, list, characters, cmd.InOrStdin())
+	accounts, ignored, err := readAccounts(cfg, list, characters, cmd.InOrStdin())
 	if err != nil {
 		return err
 	}
@@ -94,31 +94,37 @@ func importList(ctx context.Context, cmd *cobra.Command, path, encoding, list st
 		return err
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s added, %d updated\n", humanize.Count(added, "account"), updated)
+	if len(ignored) > 0 {
+		cmd.PrintErrf("columns that mean nothing here and were not read: %q\n", ignored)
+	}
 	return err
 }
 
-// readAccounts reads a list ("-": stdin). Its mistakes come all in one error,
-// each with the file and the line.
-func readAccounts(cfg *config.Config, list string, encoding config.ListEncoding, stdin io.Reader) ([]store.Account, error) {
+// readAccounts reads a list ("-": stdin), and says which of its columns mean nothing. Its mistakes come all in one
+// error, each with the file and the line.
+func readAccounts(cfg *config.Config, list string, encoding config.ListEncoding, stdin io.Reader) (accounts []store.Account, ignored []string, err error) {
 	name, r := "standard input", stdin
 	if list != "-" {
 		f, err := os.Open(list)
 		if err != nil {
-			return nil, control.UsageError(fmt.Errorf("the account list: %w", err))
+			return nil, nil, control.UsageError(fmt.Errorf("the account list: %w", err))
 		}
 		defer f.Close()
 		name, r = list, f
 	}
-	lines, err := config.ParseAccounts(r, config.ListOptions{Encoding: encoding,
+	read, err := config.ReadAccounts(r, config.ListOptions{Encoding: encoding,
 		Check: lineCheck(cfg.Directory), Passwordless: passwordless(cfg.Directory)})
-	if err != nil {
-		return nil, nameList(name, err)
+	if err == nil {
+		err = read.Err()
 	}
-	accounts := make([]store.Account, len(lines))
-	for i, l := range lines {
+	if err != nil {
+		return nil, nil, nameList(name, err)
+	}
+	accounts = make([]store.Account, len(read.Accounts))
+	for i, l := range read.Accounts {
 		accounts[i] = accountOf(cfg, l)
 	}
-	return accounts, nil
+	return accounts, read.Ignored, nil
 }
 
 // passwordless tells whether an account needs no password; nil if all of them do.

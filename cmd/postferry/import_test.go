@@ -80,7 +80,7 @@ func TestImportedLogins(t *testing.T) {
 	}
 	for _, tt := range tests {
 		cfg := &config.Config{Directory: config.NewDirectory(tt.domains)}
-		accounts, err := readAccounts(cfg, "-", config.ListUTF8, strings.NewReader(tt.line+"\n"))
+		accounts, _, err := readAccounts(cfg, "-", config.ListUTF8, strings.NewReader(tt.line+"\n"))
 		if (err == nil) != (tt.login != "") {
 			t.Errorf("%s: %v", tt.line, err)
 			continue
