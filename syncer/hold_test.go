@@ -2,12 +2,18 @@ package syncer
 
 import (
 	"context"
+	"net"
 	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"postferry/internal/lab"
 	"postferry/store"
 	"postferry/syncer/message"
+	"postferry/syncer/session"
 )
 
 // TestHold: while a client's command is about a folder nothing is copied into it, and
@@ -161,4 +167,63 @@ func (r *rig) wantCopies(old string) {
 			r.t.Errorf("the line of UID %d, UIDVALIDITY %d in %q does not stand for its copy there", e.UID, e.UIDValidity, row.New)
 		}
 	}
+}
+
+// mute is a connection with a server of which nothing is heard for a while.
+type mute struct {
+	net.Conn
+	now *atomic.Bool
+}
+
+func (c mute) Read(p []byte) (n int, err error) {
+	for {
+		if n, err = c.Conn.Read(p); err != nil || !c.now.Load() {
+			return n, err
+		}
+	}
+}
+
+// TestHoldWhereTheOldServerHangs: who is about to change a folder waits no longer than who opens one for an old server that has
+// fallen silent in the middle of it, and the folder is pulled to its end afterwards.
+func TestHoldWhereTheOldServerHangs(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		var muted atomic.Bool
+		reached := make(chan struct{})
+		hang := sync.OnceFunc(func() {
+			muted.Store(true)
+			close(reached)
+		})
+		r := newOddRigInMemoryWith(t, lab.OddOptions{Fetch: func(_ *lab.OddConn, m *lab.OddMessage, response string) string {
+			if isOdd(m.Body) && strings.Contains(response, "BODY[") {
+				hang()
+			}
+			return response
+		}}, lab.OddOptions{}, map[string]int{"INBOX": 30})
+		r.dialOld = through(session.RealDialers().Old, func(ctx context.Context, network, addr string) (net.Conn, error) {
+			c, err := r.old.Dial(ctx, network, addr)
+			return mute{c, &muted}, err
+		})
+		r.cfg.Sync.Stall = time.Minute
+		r.start(true)
+		<-reached
+		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+		defer cancel()
+		var releases []func()
+		for _, want := range []time.Duration{patience, 0} { // and nothing is pulled any more
+			begun := time.Now()
+			release := r.engine.Hold(ctx, r.account.ID, "INBOX")
+			if took := time.Since(begun); took < want || took > want+noPatience {
+				t.Errorf("waited for %v; want %v", took, want)
+			}
+			defer release()
+			releases = append(releases, release)
+		}
+		muted.Store(false)
+		for _, release := range releases {
+			release()
+		}
+		r.eventually("complete", r.rig.complete)
+		r.arrived(nil)
+	})
 }

@@ -53,6 +53,7 @@ type pullJob struct {
 	job     transfer.Job
 	on      transfer.Events
 	yield   chan struct{}
+	cut     context.Context // done when it is to end where it is; shared with the pulls that follow it on the pair
 	settle  unsettledMove
 	follows bool // another folder's pull follows on the pair before it has been concluded
 	result  transfer.Result
@@ -69,7 +70,22 @@ func (u *pulls) start(l *session.Pair, f *folders.Folder, w wish) {
 	if w.visit == nil && !f.Alone {
 		j.on.Outstanding = &transfer.Outstanding{}
 	}
-	u.jobs.Begin(l, j.yield, func(ctx context.Context) { j = u.run(ctx, j) }, func() { u.ended(j) })
+	var cut context.CancelFunc
+	j.cut, cut = context.WithCancel(context.Background())
+	f.Pulling.Cut = cut
+	u.jobs.Begin(l, j.yield, func(ctx context.Context) { j = u.runUntilCut(ctx, j) }, func() { cut(); u.ended(j) })
+}
+
+// runUntilCut is run for as long as nobody cuts the pull. One that was cut has stopped for something more urgent.
+func (u *pulls) runUntilCut(ctx context.Context, j *pullJob) *pullJob {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	stop := context.AfterFunc(j.cut, end)
+	j = u.run(ctx, j)
+	if !stop() && j.err != nil {
+		j.err = session.ErrYield
+	}
+	return j
 }
 
 // run runs a pull, and those that follow it on the pair while its last answers come in. It returns
@@ -104,6 +120,7 @@ func (u *pulls) following(ctx context.Context, j *pullJob) (next *pullJob) {
 	err := u.jobs.Do(ctx, func() {
 		if next = u.follows(j.pair); next != nil {
 			next.on.Outstanding, j.pair.Yield, j.follows = j.on.Outstanding, next.yield, true
+			next.cut, next.folder.Pulling.Cut = j.cut, j.folder.Pulling.Cut
 		}
 	})
 	if err != nil {
