@@ -37,7 +37,7 @@ type Progress struct {
 	Messages          uint64  `json:"messages"` // known on the old server
 	Copied            uint64  `json:"copied"`
 	Quarantined       uint64  `json:"quarantined"`
-	LeftOut           uint64  `json:"left_out"` // messages that are deliberately not copied
+	LeftOut           uint64  `json:"left_out"` // messages that are deliberately not copied, or don't come because their folder is missing
 	MessagesPerSecond float64 `json:"messages_per_second"`
 	OctetsPerSecond   float64 `json:"octets_per_second"`
 	Octets            uint64  `json:"octets"`       // of what was copied

@@ -286,7 +286,7 @@ func (t *Totals) add(o *store.Overview, l *report.Live) {
 		return // its mail is another account's
 	}
 	v := report.ProgressOf(o, l)
-	t.Messages += v.Messages
+	t.Messages += max(v.Messages, v.Copied+v.Quarantined) // what the old server has no more makes up for nobody else's
 	t.Copied += v.Copied
 	t.Quarantined += v.Quarantined
 	t.Octets += v.Octets

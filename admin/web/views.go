@@ -13,13 +13,16 @@ import (
 // dealt counts messages that are on the new server or refused.
 func dealt(v *report.Progress) uint64 { return v.Copied + v.Quarantined }
 
+// All is how many messages of an account are known: those that the old server has, or that were copied from it.
+func (x row) All() uint64 { return max(x.A.Messages, dealt(&x.A.Progress)) }
+
 // Value is an account's progress in percent. One that has nothing left is
 // through, even if there was nothing.
 func (x row) Value() int64 {
 	if x.A.State == report.StateComplete || x.A.State == report.StateFinished {
 		return 100
 	}
-	return percent(dealt(&x.A.Progress), x.A.Messages)
+	return percent(dealt(&x.A.Progress), x.All())
 }
 
 // Span is a time in words.
