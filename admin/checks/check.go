@@ -183,7 +183,7 @@ func (a *Checks) Drop(domain string) { a.checks.Drop(domain) }
 // Start begins to try the logins of accounts and to look at what would be
 // copied. It replaces the result of the check before.
 func (a *Checks) Start(ctx context.Context, who access.Actor, domain string, sel selection.Selection) (*CheckView, error) {
-	d, ids, err := a.chooser.Choose(ctx, who, domain, sel, selection.AnyState)
+	d, ids, err := a.chooser.Choose(ctx, who, domain, sel, selection.Unfinished)
 	if err != nil {
 		return nil, err
 	}

@@ -147,7 +147,7 @@ func (a *Verifications) Drop(domain string) { a.verifications.Drop(domain) }
 // Start begins to compare both servers' mail of accounts, with bodies
 // octet for octet. It replaces the result of the verification before.
 func (a *Verifications) Start(ctx context.Context, who access.Actor, domain string, sel selection.Selection, bodies bool) (*VerifyView, error) {
-	d, ids, err := a.chooser.Choose(ctx, who, domain, sel, selection.AnyState)
+	d, ids, err := a.chooser.Choose(ctx, who, domain, sel, selection.Unfinished)
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,6 @@ import (
 	"postferry/config"
 	"postferry/lifecycle"
 	"postferry/stage"
-	"postferry/store"
 )
 
 // Endings are what leads moves to their end.
@@ -118,7 +117,7 @@ func ending(err error) error {
 // StartPrepare begins the last pass over all accounts of a domain that are not finished, and their
 // verification. Nothing is finished by it.
 func (a *Finishing) StartPrepare(ctx context.Context, who access.Actor, domain string) (*PrepareView, error) {
-	d, ids, err := a.opt.Chooser.Choose(ctx, who, domain, selection.Selection{All: true}, selection.InState(store.Waiting, store.Active, store.Stopped))
+	d, ids, err := a.opt.Chooser.Choose(ctx, who, domain, selection.Selection{All: true}, selection.Unfinished)
 	if err != nil {
 		return nil, err
 	}

@@ -106,6 +106,9 @@ func CheckKnown(state report.AccountState, caused board.Caused) error {
 // AnyState is for Choose: all accounts.
 func AnyState(*store.Overview) bool { return true }
 
+// Unfinished is for Choose: accounts whose servers are contacted.
+func Unfinished(o *store.Overview) bool { return o.State != store.Finished }
+
 // InState is for Choose: accounts that the store has in one of these states.
 func InState(states ...store.State) func(*store.Overview) bool {
 	return func(o *store.Overview) bool { return slices.Contains(states, o.State) }
