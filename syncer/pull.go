@@ -53,7 +53,6 @@ type pullJob struct {
 	job     transfer.Job
 	on      transfer.Events
 	yield   chan struct{}
-	cut     context.Context // done when it is to end where it is; shared with the pulls that follow it on the pair
 	settle  unsettledMove
 	follows bool // another folder's pull follows on the pair before it has been concluded
 	result  transfer.Result
@@ -71,21 +70,9 @@ func (u *pulls) start(l *session.Pair, f *folders.Folder, w wish) {
 		j.on.Outstanding = &transfer.Outstanding{}
 	}
 	var cut context.CancelFunc
-	j.cut, cut = context.WithCancel(context.Background())
+	j.on.Cut, cut = context.WithCancel(context.Background())
 	f.Pulling.Cut = cut
-	u.jobs.Begin(l, j.yield, func(ctx context.Context) { j = u.runUntilCut(ctx, j) }, func() { cut(); u.ended(j) })
-}
-
-// runUntilCut is run for as long as nobody cuts the pull. One that was cut has stopped for something more urgent.
-func (u *pulls) runUntilCut(ctx context.Context, j *pullJob) *pullJob {
-	ctx, end := context.WithCancel(ctx)
-	defer end()
-	stop := context.AfterFunc(j.cut, end)
-	j = u.run(ctx, j)
-	if !stop() && j.err != nil {
-		j.err = session.ErrYield
-	}
-	return j
+	u.jobs.Begin(l, j.yield, func(ctx context.Context) { j = u.run(ctx, j) }, func() { cut(); u.ended(j) })
 }
 
 // run runs a pull, and those that follow it on the pair while its last answers come in. It returns
@@ -120,7 +107,7 @@ func (u *pulls) following(ctx context.Context, j *pullJob) (next *pullJob) {
 	err := u.jobs.Do(ctx, func() {
 		if next = u.follows(j.pair); next != nil {
 			next.on.Outstanding, j.pair.Yield, j.follows = j.on.Outstanding, next.yield, true
-			next.cut, next.folder.Pulling.Cut = j.cut, j.folder.Pulling.Cut
+			next.on.Cut, next.folder.Pulling.Cut = j.on.Cut, j.folder.Pulling.Cut
 		}
 	})
 	if err != nil {

@@ -64,7 +64,7 @@ type Pulling struct {
 	Counts   *job.Counters
 	Searches *job.SearchQueue
 	Yield    func() // asks it to stop at the next safe point; may be called again
-	Cut      func() // ends it where it is, as Yield has not; may be called again; nil for what isn't a pull
+	Cut      func() // keeps it from waiting for the old server, if Yield was not enough; may be called again; nil for what isn't a pull
 }
 
 // Restless tells whether the new server numbers the folder anew again and again.
@@ -162,7 +162,7 @@ func (all List) Hold(mailboxes []string, delim byte) (held []*Folder, resting []
 	return held, resting
 }
 
-// Cut ends those pulls of held folders that still run.
+// Cut keeps those pulls of held folders that still run from waiting for the old server.
 func Cut(held []*Folder) {
 	for _, f := range held {
 		if f.Pulling != nil && f.Pulling.Cut != nil {

@@ -134,6 +134,9 @@ func (p *pull) run(ctx context.Context) error {
 	for failures := 0; ; {
 		before, narrowed := p.Done.Dealt(), p.oldTroubles.Narrowed()+p.newTroubles.Narrowed()
 		err := p.tryOnce(ctx)
+		if err != nil && p.IsCut() {
+			return session.ErrYield
+		}
 		if errors.Is(err, job.ErrPause) {
 			if err = p.leaveAlone(ctx); err == nil {
 				continue
@@ -219,6 +222,20 @@ func (p *pull) tryOnce(ctx context.Context) error {
 	if err := p.RateLimits.Spent(time.Now()); err != nil {
 		return err
 	}
+	if err := p.prepare(ctx); err != nil {
+		return err
+	}
+	p.limitSession()
+	if err := p.copyMissing(ctx); err != nil || p.left() {
+		return err
+	}
+	return p.afterCopying(ctx)
+}
+
+// prepare opens the folder and finds out what is known of it.
+func (p *pull) prepare(ctx context.Context) error {
+	ctx, end := p.UntilCut(ctx)
+	defer end()
 	if err := p.open(ctx); err != nil {
 		return err
 	}
@@ -243,15 +260,13 @@ func (p *pull) tryOnce(ctx context.Context) error {
 	if p.adopt.Lines() {
 		p.moves.WithoutStale()
 	}
-	p.limitSession()
-	if err := p.copyMissing(ctx); err != nil || p.left() {
-		return err
-	}
-	return p.afterCopying(ctx)
+	return nil
 }
 
 // afterCopying does what is left to do once nothing is missing.
 func (p *pull) afterCopying(ctx context.Context) error {
+	ctx, end := p.UntilCut(ctx)
+	defer end()
 	p.Worth()
 	if err := p.Recovery.Flags.Store(ctx, p.bare); err != nil {
 		return err

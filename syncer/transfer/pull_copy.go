@@ -11,7 +11,7 @@ import (
 // copyMissing brings over everything missing, reading and writing at the same time.
 func (p *pull) copyMissing(ctx context.Context) error {
 	handed := job.NewHandover(&p.Resources)
-	rctx, cancel := context.WithCancel(ctx)
+	rctx, cancel := p.UntilCut(ctx) // what has been read is written to the end
 	defer cancel()
 	read := make(chan error, 1)
 	r := reader.New(reader.With{Work: &p.Work, Adoption: p.adopt, Moves: p.moves, Troubles: &p.oldTroubles, Doubted: p.doubted, Prepares: p.mayPrepare()}, handed)

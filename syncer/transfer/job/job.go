@@ -65,9 +65,23 @@ type Shared struct {
 	Labelled   *Labelled
 }
 
+// UntilCut is ctx for what waits for the old server; end must be called.
+func (e *Events) UntilCut(ctx context.Context) (cut context.Context, end context.CancelFunc) {
+	cut, cancel := context.WithCancel(ctx)
+	if e.Cut == nil {
+		return cut, cancel
+	}
+	stop := context.AfterFunc(e.Cut, cancel)
+	return cut, func() { stop(); cancel() }
+}
+
+// IsCut tells whether the pull has been cut.
+func (e *Events) IsCut() bool { return e.Cut != nil && e.Cut.Err() != nil }
+
 // Events is what a pull tells, and is told, while it runs.
 type Events struct {
 	Yield  <-chan struct{}        // closed when the pull should stop at the next safe point
+	Cut    context.Context        // done when it is not to wait for the old server any more either; nil for never
 	Report func(measure.Progress) // quick, from any of the pull's goroutines
 	Worth  func()                 // the folder is worth showing
 	Newest func() error           // the newest messages are about to be copied before older ones; nil for nobody to tell
