@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -138,11 +139,13 @@ func (f *flow) opens(cmd *inFlight, name string) {
 	cmd.opens = name
 }
 
-// opened waits until no command is under way that opens or closes a folder, and returns the
+// opened waits until no command is under way that opens, closes or renames a folder, and returns the
 // one that is open.
 func (f *flow) opened(ctx context.Context) (name string, open bool) {
 	err := f.wait(ctx, func() bool {
-		return !slices.ContainsFunc(f.cmds, func(cmd *inFlight) bool { return !cmd.done && !cmd.lost && chooses(cmd.verb) })
+		return !slices.ContainsFunc(f.cmds, func(cmd *inFlight) bool {
+			return !cmd.done && !cmd.lost && (chooses(cmd.verb) || cmd.verb == wire.VerbRename)
+		})
 	})
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -162,6 +165,20 @@ func (f *flow) chosen(cmd *inFlight, ok bool) {
 		f.open = ""
 	}
 }
+
+// renamed takes over a new raw name of the open folder, or of one that it may be below: which delimiter there is isn't known. INBOX stays
+// what it is, with what is below it (RFC 9051 section 6.3.6).
+func (f *flow) renamed(from, to string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	rest, is := strings.CutPrefix(f.open, from)
+	if is && from != "INBOX" && (rest == "" || strings.IndexByte(delimiters, rest[0]) >= 0) {
+		f.open = to + rest
+	}
+}
+
+// delimiters are those that servers have.
+const delimiters = `/.\^|:`
 
 // closes reports whether no command is under way but IDLE, which ends whenever somebody wants.
 // If so none begins any more: the new server does nothing that the client would not hear of.

@@ -222,6 +222,7 @@ func (d *download) changed(ctx context.Context, cmd *inFlight, ok bool) error {
 	switch {
 	case len(cmd.names) > 1 && ok:
 		newName = d.rawName(cmd.names[1])
+		d.flow.renamed(d.rawName(cmd.names[0]), newName)
 	case !ok:
 		newName = d.rawName(cmd.names[0])
 	}

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -96,13 +97,16 @@ func TestSearchWithSynchronisingLiterals(t *testing.T) {
 // TestSearchKnowsTheOpenFolder: also behind commands that have not been completed yet.
 func TestSearchKnowsTheOpenFolder(t *testing.T) {
 	tests := map[string]struct{ before, answer, want string }{
-		"another one": {"b SELECT G\n", "b OK x\n", `search 7 "G" SEEN`},
-		"examined":    {"b EXAMINE inbox\n", "b OK x\n", `search 7 "INBOX" SEEN`},
-		"refused":     {"b SELECT G\n", "b NO x\n", ""},
-		"closed":      {"b CLOSE\n", "b OK x\n", ""},
-		"unselected":  {"b UNSELECT\n", "b OK x\n", ""},
-		"not closed":  {"b CLOSE\n", "b BAD x\n", `search 7 "F" SEEN`},
-		"still open":  {"b NOOP\n", "", `search 7 "F" SEEN`},
+		"another one":         {"b SELECT G\n", "b OK x\n", `search 7 "G" SEEN`},
+		"examined":            {"b EXAMINE inbox\n", "b OK x\n", `search 7 "INBOX" SEEN`},
+		"refused":             {"b SELECT G\n", "b NO x\n", ""},
+		"closed":              {"b CLOSE\n", "b OK x\n", ""},
+		"unselected":          {"b UNSELECT\n", "b OK x\n", ""},
+		"not closed":          {"b CLOSE\n", "b BAD x\n", `search 7 "F" SEEN`},
+		"still open":          {"b NOOP\n", "", `search 7 "F" SEEN`},
+		"renamed":             {"b RENAME F G\n", "b OK x\n", `search 7 "G" SEEN`},
+		"not renamed":         {"b RENAME F G\n", "b NO x\n", `search 7 "F" SEEN`},
+		"another one renamed": {"b RENAME FF G\n", "b OK x\n", `search 7 "F" SEEN`},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -120,6 +124,29 @@ func TestSearchKnowsTheOpenFolder(t *testing.T) {
 				t.Errorf("calls: %q", got)
 			}
 		})
+	}
+}
+
+// TestSearchInARenamedFolder: also in one below another that is renamed, and in INBOX, which stays what it is.
+func TestSearchInARenamedFolder(t *testing.T) {
+	for _, tt := range []struct{ open, from, to, want string }{
+		{"a/b", "a", "c", "c/b"}, {"a.b.c", "a.b", "x", "x.c"}, {"ab", "a", "c", "ab"}, {"a&AOQ-", "a", "c", "a&AOQ-"}, {"a", "a/b", "c", "a"}, {"inbox", "INBOX", "old", "INBOX"}, {"INBOX.a", "INBOX", "old", "INBOX.a"},
+	} {
+		g := newRig(t, nil)
+		g.srv.cfg.Proxy.SearchWait = patience
+		for _, command := range []string{"s SELECT " + tt.open, "r RENAME " + tt.from + " " + tt.to} {
+			g.client.says(command + "\n")
+			g.server.hears(command + "\n")
+			g.server.says(command[:1] + " OK done\n")
+			g.client.hears(command[:1] + " OK done\n")
+		}
+		g.client.says("a SEARCH SEEN\n")
+		g.server.hears("a SEARCH SEEN\n")
+		if got, want := g.ferry.noted(), fmt.Sprintf("search 7 %q SEEN", tt.want); got[len(got)-1] != want {
+			t.Errorf("calls: %q; want %q", got, want)
+		}
+		g.kill()
+		<-g.ended
 	}
 }
 
