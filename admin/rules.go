@@ -71,7 +71,7 @@ func checkLimits(l *LimitRules) (mistakes []access.Mistake) {
 		if n == nil || orNone && *n == 0 || *n >= lowest && *n <= highest {
 			return
 		}
-		m := access.WrongField(field, "number_malformed", "This should be a number from %d to %d.", lowest, highest)
+		m := access.WrongField(field, "number_range", "This should be a number from %d to %d.", lowest, highest)
 		m.Args = access.Args("lowest", lowest, "highest", highest)
 		mistakes = append(mistakes, m)
 	}

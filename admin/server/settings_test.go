@@ -9,6 +9,7 @@ import (
 	"postferry/admin"
 	"postferry/admin/access"
 	"postferry/config"
+	"postferry/internal/lab/browser"
 	"postferry/store"
 )
 
@@ -112,4 +113,55 @@ func TestSettings(t *testing.T) {
 	if err != nil || !strings.Contains(fmt.Sprint(entries), "Theirs") {
 		t.Errorf("%+v, %v", entries, err)
 	}
+}
+
+// TestSettingsOfTwo: what somebody else has changed since a page was opened stays, but for what is changed on that page.
+func TestSettingsOfTwo(t *testing.T) {
+	p := startPage(t)
+	root, c := p.admin("root", ""), p.program("")
+	c.want(200, "PUT", aDomain, map[string]any{"old": "imaps://old.a.example", "new": "imaps://new.example",
+		"folders": map[string]any{"skip": []string{"Backup"}, "rename": map[string]string{"A": "B"}}, "limits": map[string]any{"connections": 2}}, nil)
+	opened := browser.Form(t, root.do("GET", "/d/a.example/settings", nil).text, "/d/a.example/settings")
+	c.want(200, "PUT", aDomain, map[string]any{"folders": map[string]any{"skip": []string{"Backup", "Lists"}, "rename": map[string]string{"C": "D"}, "copy_shared": true},
+		"limits": map[string]any{"connections": 3, "messages_per_second": 20}, "way_back": true}, nil)
+	opened.Set("old_bytes_per_day", "500")
+	opened.Set("copy_views", "1")
+	status, _, page := root.send("/d/a.example/settings", "application/x-www-form-urlencoded", strings.NewReader(opened.Encode()))
+	shows(t, "saved", status, 200, page, "Saved. It counts")
+	d, _ := p.directory.DomainNamed("a.example")
+	if got, want := fmt.Sprint(d.Folders, d.Limits, d.Account, d.WayBack), "{map[C:D] [Backup Lists] true true} {20 0} {{0 0} 3 500000000 0 {true true false}} true"; got != want {
+		t.Errorf("the engine has %s\nwant %s", got, want)
+	}
+	opened = browser.Form(t, root.do("GET", "/d/a.example/settings", nil).text, "/d/a.example/settings")
+	for _, name := range []string{"skip", "rename", "copy_views", "copy_shared", "way_back", "messages_per_second", "connections", "old_bytes_per_day"} {
+		opened.Set(name, "")
+	}
+	_, _, _ = root.send("/d/a.example/settings", "application/x-www-form-urlencoded", strings.NewReader(opened.Encode()))
+	d, _ = p.directory.DomainNamed("a.example")
+	if got, want := fmt.Sprint(d.Folders, d.Limits, d.Account, d.WayBack), "{map[] [] false false} {0 0} {{0 0} 0 0 0 {false false false}} false"; got != want {
+		t.Errorf("emptied, the engine has %s\nwant %s", got, want)
+	}
+}
+
+// TestSettingsAreNotHalfTaken: no part of what is entered is lost, and what is wrong is said with what is right.
+func TestSettingsAreNotHalfTaken(t *testing.T) {
+	p := startPage(t)
+	root := p.admin("root", "")
+	p.program("").want(200, "PUT", aDomain, map[string]any{"old": "imaps://old.a.example", "new": "imaps://new.example"}, nil)
+	for field, x := range map[string][2]string{
+		"rename":              {"A => B\r\nC => D\r\nA => E\r\n", "The folder A gets two new names"},
+		"messages_per_second": {"0.5", "a number"},
+		"bytes_per_second":    {"1,500", "a number"},
+		"connections":         {"9", "Expected 1 to 4"},
+		"old_bytes_per_day":   {"0.1", "Expected 1.0 MB to"},
+	} {
+		form := []string{field, x[0]}
+		if field != "connections" {
+			form = append(form, "connections", "")
+		}
+		status, _, page := root.form("/d/a.example/settings", form...)
+		shows(t, field, status, 422, page, x[1], `aria-invalid="true"`)
+	}
+	status, _, page := root.form("/d/a.example/settings", "rename", "A => B\r\nA => B\r\n", "connections", "", "bytes_per_second", "0,5")
+	shows(t, "twice the same", status, 200, page, "A =&gt; B", `value="0.5"`)
 }
