@@ -9,6 +9,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
 
 	"postferry/internal/asciifold"
 )
@@ -168,7 +171,21 @@ func splitServer(s string) (host, port string, err error) {
 	case colon && port == "":
 		return "", "", errors.New("expected a port after the colon")
 	}
-	return host, port, checkHost(host)
+	host, err = asciiHost(host)
+	return host, port, err
+}
+
+// asciiHost is a host's name as DNS and certificates have it, of what people write: names with other letters than those of ASCII
+// are read as browsers read them (UTS 46).
+func asciiHost(host string) (string, error) {
+	if strings.ContainsFunc(host, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		ascii, err := idna.New(idna.MapForLookup(), idna.BidiRule(), idna.Transitional(false)).ToASCII(host)
+		if err != nil {
+			return "", errors.New("this cannot be a host name: its letters don't go together, or are none that names can have")
+		}
+		host = ascii
+	}
+	return host, checkHost(host)
 }
 
 // checkHost accepts host names (RFC 1123, and the underscore that is about) and IPv4 addresses.
@@ -182,8 +199,6 @@ func checkHost(host string) error {
 	for _, r := range host {
 		switch {
 		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '-', r == '.', r == '_':
-		case r > 127:
-			return errors.New(`expected the host name in its ASCII form, e.g. "xn--bcher-kva.example"`)
 		default:
 			return fmt.Errorf("the character %q cannot be part of a host name", r)
 		}

@@ -17,6 +17,8 @@ func TestParseServer(t *testing.T) {
 		"pop3s://pop.example.com":            {Protocol: POP3, Security: ImplicitTLS, Host: "pop.example.com", Port: 995},
 		"POP3://pop.example.com":             {Protocol: POP3, Security: StartTLS, Host: "pop.example.com", Port: 110},
 		"pop3+insecure://[::1]:1110":         {Protocol: POP3, Security: Insecure, Host: "::1", Port: 1110},
+		"imaps://imap.Bücher.example:994":    {Security: ImplicitTLS, Host: "imap.xn--bcher-kva.example", Port: 994},
+		"pop3://почта.пример.рф":             {Protocol: POP3, Security: StartTLS, Host: "xn--80a1acny.xn--e1afmkfd.xn--p1ai", Port: 110},
 		"imaps://xn--bcher-kva.example:0993": {Security: ImplicitTLS, Host: "xn--bcher-kva.example", Port: 993},
 	}
 	for url, want := range good {
@@ -30,7 +32,8 @@ func TestParseServer(t *testing.T) {
 		"", "imap.example.com", "imap.example.com:993", "http://a", "pop://a", "://a", "imaps:a", "imaps://", "imaps://:993",
 		"imaps://a:", "imaps://a:0", "imaps://a:65536", "imaps://a:-1", "imaps://a:99999999999999999999", "imaps://a:imap",
 		"imaps://a/", "imaps://a/INBOX", "imaps://a?x", "imaps://a#x", "imaps://joe@a", "imaps://joe:pw@a", "imaps://@a",
-		"imaps://::1", "imaps://[::1", "imaps://[::1]993", "imaps://[::1]:", "imaps://[127.0.0.1]", "imaps://[a]", "imaps://bücher.example",
+		"imaps://::1", "imaps://[::1", "imaps://[::1]993", "imaps://[::1]:", "imaps://[127.0.0.1]", "imaps://[a]",
+		"imaps://aאb.example", "imaps://ü\u200d.example", "imaps://ü b.example",
 		"imaps://a b", "imaps://a\x00", "imaps://%41",
 	}
 	for _, url := range bad {
