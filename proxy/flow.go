@@ -31,6 +31,7 @@ type inFlight struct {
 	done   bool   // completed
 	lost   bool   // its completion is not expected any more
 	over   bool   // it has ended an IDLE, and the server took it for bad
+	bad    bool   // the server seems to have refused it without its tag
 	// instead is what came in the place of DONE; nil for nothing, and for other commands than IDLE.
 	instead *inFlight
 	// release ends what was held for the command; nil for nothing.
@@ -40,13 +41,14 @@ type inFlight struct {
 // flow is what the two directions of a relay have to know of each other. The
 // client's side adds commands and waits, the server's side completes them.
 type flow struct {
-	mu      sync.Mutex
-	cmds    []*inFlight
-	holds   []*inFlight              // commands for which something is held
-	closed  bool                     // none begins any more
-	open    string                   // the raw name of the folder that is open; "" for none, as far as is known
-	changed chan struct{}            // capacity 1; tells the client's side to look again
-	hiding  atomic.Pointer[inFlight] // the relay's own command under way; nil for none
+	mu       sync.Mutex
+	cmds     []*inFlight
+	holds    []*inFlight              // commands for which something is held
+	closed   bool                     // none begins any more
+	open     string                   // the raw name of the folder that is open; "" for none, as far as is known
+	changed  chan struct{}            // capacity 1; tells the client's side to look again
+	nameless int                      // lines that the server answers without a tag, if at all
+	hiding   atomic.Pointer[inFlight] // the relay's own command under way; nil for none
 }
 
 func newFlow() flow { return flow{changed: make(chan struct{}, 1)} }
@@ -97,7 +99,7 @@ func (f *flow) passedOver(cmd *inFlight, ok bool) (over *inFlight, renames bool)
 		return nil, false
 	}
 	over.over = !ok
-	return over, over.verb == wire.VerbRename && len(over.names) > 0
+	return over, over.isReported()
 }
 
 // lost tells whether the completion of a command is not expected, and over whether it has ended an IDLE. cmd may be nil.
@@ -220,9 +222,9 @@ func (f *flow) await(cmd *inFlight) {
 }
 
 // invited waits for the verdict on a literal: true if the server has asked
-// for its data, false if it has completed the command instead, or the IDLE that ended by it.
+// for its data, false if it has refused or completed the command instead, or the IDLE that ended by it.
 func (f *flow) invited(ctx context.Context, cmd *inFlight) (bool, error) {
-	err := f.wait(ctx, func() bool { return cmd.done || cmd.over || !cmd.awaits })
+	err := f.wait(ctx, func() bool { return cmd.done || cmd.over || cmd.bad || !cmd.awaits })
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return !cmd.awaits && !cmd.done, err
@@ -277,17 +279,49 @@ func (f *flow) wait(ctx context.Context, ok func() bool) error {
 	}
 }
 
-// plus notes a "+" of the server: it answers the oldest command that awaits one.
+// plus notes a "+" of the server: it answers the oldest command that awaits one, rather not one that seems to be refused.
 func (f *flow) plus() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	var asked *inFlight
 	for _, cmd := range f.cmds {
-		if cmd.awaits && !cmd.done && !cmd.over {
-			cmd.awaits = false
-			return
+		if cmd.awaits && !cmd.done && !cmd.over && (asked == nil || asked.bad) {
+			asked = cmd
 		}
 	}
+	if asked != nil {
+		asked.awaits = false
+	}
 }
+
+// unnamed notes a line that a server could answer without a tag only.
+func (f *flow) unnamed() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.nameless++
+}
+
+// refused notes an untagged BAD. Servers answer so to lines without a tag, and to those whose tag they don't like, as Dovecot
+// does to one with "]": such a command, which it returns, is not completed; nil for none. renames tells whether it is a RENAME that
+// has been reported.
+func (f *flow) refused() (cmd *inFlight, renames bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.nameless > 0 {
+		f.nameless--
+		return nil, false
+	}
+	for _, cmd := range f.cmds {
+		if !cmd.done && !cmd.lost && !cmd.hidden && cmd.verb != wire.VerbIdle {
+			cmd.lost, cmd.bad = true, true
+			return cmd, cmd.isReported()
+		}
+	}
+	return nil, false
+}
+
+// isReported tells whether it is a RENAME that has been reported. The caller holds the lock of its flow.
+func (cmd *inFlight) isReported() bool { return cmd.verb == wire.VerbRename && len(cmd.names) > 0 }
 
 // find returns the command that a tagged response completes, nil if none is known.
 func (f *flow) find(tag []byte) *inFlight {

@@ -24,6 +24,7 @@ type upload struct {
 	cmd     *inFlight // the command under way; nil if none, or none that is followed
 	idles   *inFlight // the IDLE that the next line ends; nil for none
 	refused bool      // the command under way is not for the new server
+	asking  bool      // the command under way has announced a literal that the server may ask for
 	asked   asking
 	raw     *bufio.Reader // compressed octets of the client; nil if it doesn't compress
 	// gathered is what has been passed on of the search under way.
@@ -82,6 +83,9 @@ func (u *upload) ended(err error) {
 // scanAll scans all that is buffered.
 func (u *upload) scanAll(ctx context.Context) error {
 	for u.off < len(u.b) {
+		if err := u.decide(ctx); err != nil {
+			return err
+		}
 		n, ev := u.scan.Scan(u.b[u.off:])
 		u.off += n
 		var err error
@@ -137,22 +141,31 @@ func isTag(tag string) bool {
 	return tag != ""
 }
 
-// literal passes on the announcement of a synchronising literal and waits for
-// the server's verdict: its data follows, or the command is over.
+// literal passes on the announcement of a synchronising literal. What the client says next depends
+// on the server's verdict, and few clients say anything before it.
 func (u *upload) literal(ctx context.Context) error {
 	if u.refused {
 		u.scan.Continue(false)
 		return u.refuse(ctx)
 	}
 	if u.cmd == nil {
+		u.flow.unnamed()
 		u.scan.Continue(false)
 		u.done()
 		return nil
 	}
 	u.flow.await(u.cmd)
-	if err := u.pass(u.off); err != nil {
-		return err
+	u.asking = true
+	return u.pass(u.off)
+}
+
+// decide waits for the verdict on a literal, if one has been announced: what has come is its data, or the
+// command is over.
+func (u *upload) decide(ctx context.Context) error {
+	if !u.asking {
+		return nil
 	}
+	u.asking = false
 	data, err := u.flow.invited(ctx, u.cmd)
 	u.scan.Continue(data)
 	if !data {
@@ -167,8 +180,11 @@ func (u *upload) end(ctx context.Context) error {
 	verb, args := u.scan.Verb(), u.scan.Args()
 	lost, over := u.flow.lost(u.cmd)
 	var err error
-	if u.cmd != nil && concerns(verb) {
+	switch {
+	case u.cmd != nil && concerns(verb):
 		err = u.meet(ctx)
+	case u.cmd == nil && u.idles == nil && !u.refused: // not the end of an IDLE
+		u.flow.unnamed()
 	}
 	switch {
 	case err != nil:

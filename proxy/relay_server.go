@@ -94,7 +94,7 @@ func (d *download) response(ctx context.Context) error {
 	case wire.Tagged:
 		err = d.tagged(ctx)
 	default:
-		d.untagged()
+		err = d.untagged(ctx)
 	}
 	if err != nil {
 		return err
@@ -127,7 +127,7 @@ func (d *download) tagged(ctx context.Context) error {
 	return err
 }
 
-// passOver has a command that came in the place of DONE count as refused, until it is completed after all.
+// passOver has a command that is not completed, as one in the place of DONE, count as refused, until it is completed after all.
 func (d *download) passOver(ctx context.Context, cmd *inFlight, renames bool) error {
 	var err error
 	if renames {
@@ -177,10 +177,15 @@ func (d *download) swallow() error {
 }
 
 // untagged takes note of the few untagged responses that change the relay.
-func (d *download) untagged() {
+func (d *download) untagged(ctx context.Context) error {
 	switch string(d.scan.Name()) {
 	case "BYE":
 		d.bye = true
+	case "BAD":
+		d.noted = true
+		if cmd, renames := d.flow.refused(); cmd != nil {
+			return d.passOver(ctx, cmd, renames)
+		}
 	case "ENABLED":
 		line := strings.ToUpper(string(d.b[d.begin:d.off]))
 		for _, c := range strings.Fields(line) {
@@ -192,6 +197,7 @@ func (d *download) untagged() {
 			}
 		}
 	}
+	return nil
 }
 
 // listsCapabilities reports whether the response under way or just ended does.
