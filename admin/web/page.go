@@ -303,12 +303,18 @@ func doneAt(address, done string, n int) string {
 }
 
 // showError shows what went wrong as a page.
+// failure is why something was not done. Ended tells that a form was sent after its session had ended.
+type failure struct {
+	Why   *notice
+	Ended bool
+}
+
 func (s *frame) showError(v *visit, err error) {
 	ref := request.RefusalOf(err)
 	if ref.Failed() && v.r.Context().Err() == nil {
 		s.log.Error().Err(ref.Cause).Str("path", v.r.URL.Path).Msg("a page failed")
 	}
-	x := view{Title: v.T("error.title"), Narrow: true, D: v.noticeOf(ref)}
+	x := view{Title: v.T("error.title"), Narrow: true, D: failure{v.noticeOf(ref), ref.Kind == access.KindUnauthorized && v.r.Method == http.MethodPost}}
 	if err := s.showAs(v, request.Status(ref), "error", x); err != nil {
 		s.log.Error().Err(err).Msg("the page that shows errors failed")
 		http.Error(v.w, ref.Detail, request.Status(ref))
