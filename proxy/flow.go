@@ -53,6 +53,13 @@ type flow struct {
 
 func newFlow() flow { return flow{changed: make(chan struct{}, 1)} }
 
+// full tells whether begin would wait.
+func (f *flow) full() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.cmds) >= maxFlow
+}
+
 // begin adds a command before any byte of it goes to the server; nil if none may begin any more.
 // It waits when very many are under way.
 func (f *flow) begin(ctx context.Context, tag string, verb wire.Verb) *inFlight {

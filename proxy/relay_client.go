@@ -122,6 +122,11 @@ func (u *upload) verb(ctx context.Context) error {
 		return u.pass(u.begin)
 	}
 	if tag := string(u.scan.Tag()); isTag(tag) {
+		if u.flow.full() { // some of those that it waits for may not have been passed on yet
+			if err := u.pass(u.begin); err != nil {
+				return err
+			}
+		}
 		if u.cmd = u.flow.begin(ctx, tag, u.scan.Verb()); u.cmd == nil {
 			return errLastWord
 		}

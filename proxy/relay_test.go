@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -230,6 +231,34 @@ func TestCapabilitiesAreFiltered(t *testing.T) {
 			g.client.hears(tt.client)
 		})
 	}
+}
+
+// TestThousandsOfCommandsAtOnce: they are all passed on and completed, without a pause.
+func TestThousandsOfCommandsAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newRigInMemory(t, nil)
+		const n = 5 * maxFlow
+		var commands strings.Builder
+		for i := range n {
+			fmt.Fprintf(&commands, "%d NOOP\r\n", i)
+		}
+		begun := time.Now()
+		go g.client.Write([]byte(commands.String()))
+		go func() {
+			for {
+				line, err := g.server.r.ReadString('\n')
+				if err != nil {
+					return
+				}
+				io.WriteString(g.server.Conn, strings.Replace(line, "NOOP", "OK x", 1))
+			}
+		}()
+		g.client.hears(strings.ReplaceAll(commands.String(), "NOOP", "OK x"))
+		if took := time.Since(begun); took > 0 {
+			t.Errorf("it took %v", took)
+		}
+	})
 }
 
 func TestMegabytesOfUIDs(t *testing.T) {
