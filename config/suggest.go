@@ -20,6 +20,9 @@ func didYouMean(name string, candidates []string, format string) string {
 	if best != "" {
 		return "; did you mean " + fmt.Sprintf(format, best) + "?"
 	}
+	if len(candidates) == 0 {
+		return ""
+	}
 	sorted := slices.Sorted(slices.Values(candidates))
 	return "; expected one of " + strings.Join(sorted, ", ")
 }

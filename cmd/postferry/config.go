@@ -2,8 +2,11 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
+
+	"postferry/config"
 )
 
 const configHelp = `Check reads the configuration and says all that is wrong or unwise in it, each with
@@ -36,7 +39,7 @@ func newConfigCheck() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, warnings, err := loadConfig(path)
 			for _, w := range warnings {
-				fmt.Fprintln(cmd.OutOrStdout(), w.String())
+				fmt.Fprintln(cmd.OutOrStdout(), asWarning(w))
 			}
 			if err != nil {
 				return err
@@ -47,4 +50,10 @@ func newConfigCheck() *cobra.Command {
 	}
 	configFlag(cmd, &path)
 	return cmd
+}
+
+// asWarning is a warning as a line that can't be taken for a mistake beside it.
+func asWarning(w config.Finding) string {
+	w.Key = strings.TrimSuffix("warning: "+w.Key, ": ")
+	return w.String()
 }

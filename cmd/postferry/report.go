@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -58,8 +60,11 @@ func showReports(out io.Writer, reports []lifecycle.Report, number uint64, x rep
 			shown = append(shown, r)
 		}
 	}
-	if len(shown) == 0 {
-		return errors.New("there is no such report")
+	switch {
+	case len(reports) == 0:
+		return errors.New("there is no report: one is written when accounts are finished (postferry finish --help)")
+	case len(shown) == 0:
+		return fmt.Errorf("there is no report %d: the newest is %d", number, slices.MaxFunc(reports, func(a, b lifecycle.Report) int { return cmp.Compare(a.Number, b.Number) }).Number)
 	}
 	if x.any() {
 		return x.write(out, &shown[0])
