@@ -95,7 +95,13 @@ func (s *accessPages) formPassword(v *visit) error {
 		request.ClearSession(v.w, v.r) // all sessions have ended
 		return v.seeOther(doneAt("/login", "password_changed", 0))
 	}
-	return s.after(v, "", err)
+	ref := request.RefusalOf(err)
+	for i := range ref.Mistakes {
+		if m := &ref.Mistakes[i]; m.Field == "old_password" { // whose name accounts have for another one
+			m.Field = "password_now"
+		}
+	}
+	return s.after(v, "", ref)
 }
 
 func (s *accessPages) formPutAdmin(v *visit) error {
