@@ -57,22 +57,22 @@ func (u *upload) search(ctx context.Context) error {
 		return err
 	}
 	defer u.holding(heldBySearch)()
-	ctx, cancel := context.WithTimeout(ctx, u.srv.cfg.Proxy.SearchWait)
+	waits, cancel := context.WithTimeout(ctx, u.srv.cfg.Proxy.SearchWait)
 	defer cancel()
 	stop := u.watchClient(cancel)
 	looked := false
 	if s.Selected {
-		if name, open := u.flow.opened(ctx); open {
-			looked = u.srv.ferry.Search(ctx, u.account().ID, name, s.Criteria)
+		if name, open := u.flow.opened(waits); open {
+			looked = u.srv.ferry.Search(waits, u.account().ID, name, s.Criteria)
 		}
 	}
 	for _, name := range s.Folders {
-		u.srv.ferry.Search(ctx, u.account().ID, u.rawName(name), s.Criteria)
+		u.srv.ferry.Search(waits, u.account().ID, u.rawName(name), s.Criteria)
 	}
 	stop()
 	u.sync()
 	if looked && !u.cut {
-		return u.refresh()
+		return u.refresh(ctx)
 	}
 	return nil
 }
@@ -81,8 +81,8 @@ func (u *upload) search(ctx context.Context) error {
 // Dovecot searches in what it had seen when the last command ended. A search of the relay's own
 // does that, and tells of no EXPUNGE, which the client could not have now (RFC 9051 section
 // 7.5.1). The client sees only the EXISTS that comes of it.
-func (u *upload) refresh() error {
-	ctx, cancel := context.WithTimeout(context.Background(), refreshBound)
+func (u *upload) refresh(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, refreshBound)
 	defer cancel()
 	if !u.flow.settled(ctx, u.cmd) {
 		return nil // what it answers could not be told from what others are answered

@@ -255,6 +255,27 @@ func TestDovecotUpdatesAnEarlierSearch(t *testing.T) {
 	s.play("C: d SEARCH TEXT x\nW: * 11 EXISTS\nW: * ESEARCH (TAG \"c\") UID ADDTO (0 11)\nW: d OK\n")
 }
 
+// TestServerEndsWhileItLooks: nothing waits for its answer any more.
+func TestServerEndsWhileItLooks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := openedRigOn(t, pipeInMemory)
+		g.srv.cfg.Proxy.SearchWait, g.ferry.looked = patience, true
+		g.client.says("a SEARCH SEEN\n")
+		g.server.SetReadDeadline(time.Now().Add(patience))
+		if _, err := g.server.r.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+		begun := time.Now()
+		g.server.says("* BYE I am leaving\n")
+		g.server.Close()
+		g.endsWith(t, "* BYE I am leaving\n")
+		if took := time.Since(begun); took > 0 {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
 // TestServerThatDoesNotLook: one that answers late holds the client's search up to the bound, and
 // its late answer is not taken for the client's.
 func TestServerThatDoesNotLook(t *testing.T) {
