@@ -26,6 +26,7 @@ type upload struct {
 	refused bool      // the command under way is not for the new server
 	asking  bool      // the command under way has announced a literal that the server may ask for
 	asked   asking
+	renewed time.Time     // when the deadline for what is written was set
 	raw     *bufio.Reader // compressed octets of the client; nil if it doesn't compress
 	// gathered is what has been passed on of the search under way.
 	gathered []byte
@@ -327,13 +328,27 @@ func (u *upload) pass(n int) error {
 		u.gather(u.b[u.begin:n])
 	}
 	if !u.refused || n <= u.begin {
-		sent, err := u.server.Write(u.b[:n])
+		sent, err := u.write(u.b[:n])
 		u.got += int64(sent)
 		u.srv.metrics.received.Add(int64(sent))
 		if err != nil {
-			return &serverError{err}
+			return err
 		}
 	}
 	u.drop(n)
 	return nil
+}
+
+// write sends something to the new server. As long as that takes nothing the client is not read, and its leaving not noticed: one that
+// takes nothing for very long is gone.
+func (u *upload) write(p []byte) (int, error) {
+	if now := time.Now(); now.Sub(u.renewed) > writeBound/16 { // not with each write: that costs as much as a small one
+		u.renewed = now
+		u.server.SetWriteDeadline(now.Add(writeBound))
+	}
+	n, err := u.server.Write(p)
+	if err != nil {
+		return n, &serverError{err}
+	}
+	return n, nil
 }

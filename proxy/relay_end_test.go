@@ -2,16 +2,19 @@ package proxy
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"postferry/internal/lab/inmemory"
+	"postferry/internal/pause"
 )
 
 func TestStoppingWaitsForTheEndOfAResponse(t *testing.T) {
@@ -104,6 +107,46 @@ func TestServerThatStays(t *testing.T) {
 		if stayed := time.Since(begun); stayed != leavingBound {
 			t.Errorf("what it says next is waited for during %v", stayed)
 		}
+	})
+}
+
+// TestServerThatStopsReading: it does not keep a client's place for ever. One that reads again in time goes on.
+func TestServerThatStopsReading(t *testing.T) {
+	t.Parallel()
+	const size = 10_000_000
+	say := func(g *rig) {
+		io.WriteString(g.client.Conn, crlf(fmt.Sprintf("a APPEND x {%d+}\n", size)))
+		g.client.Write(make([]byte, size))
+		io.WriteString(g.client.Conn, crlf("\nb NOOP\n"))
+	}
+	t.Run("for ever", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			g := newRigInMemory(t, nil)
+			go say(g)
+			pause.For(t.Context(), time.Second)
+			g.client.Close()
+			begun := time.Now()
+			<-g.ended
+			if took := time.Since(begun); took > writeBound+lingerBound {
+				t.Errorf("it took %v", took)
+			}
+		})
+	})
+	t.Run("for a while", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			g := newRigInMemory(t, nil)
+			go say(g)
+			for range 10 {
+				pause.For(t.Context(), writeBound-writeBound/8)
+				if n, err := io.CopyN(io.Discard, g.server.r, size/10); err != nil {
+					t.Fatal(n, err)
+				}
+			}
+			g.server.SetReadDeadline(time.Now().Add(patience))
+			if rest, err := io.ReadAll(io.LimitReader(g.server.r, 34)); err != nil || !strings.HasSuffix(string(rest), "b NOOP\r\n") {
+				t.Errorf("heard %q, %v", rest, err)
+			}
+		})
 	})
 }
 

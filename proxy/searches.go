@@ -96,8 +96,8 @@ func (u *upload) refresh(ctx context.Context) error {
 	if u.uidOnly.Load() { // the other one is refused, and VANISHED may come at any time
 		look = " UID SEARCH UID 1\r\n"
 	}
-	if _, err := u.server.Write([]byte(cmd.tag + look)); err != nil {
-		return &serverError{err}
+	if _, err := u.write([]byte(cmd.tag + look)); err != nil {
+		return err
 	}
 	u.flow.settled(ctx, u.cmd)
 	return nil

@@ -28,7 +28,7 @@ const (
 	changeBound    = 15 * time.Second // recording a CREATE, DELETE or RENAME, of a new server that is slow to answer what it was given last
 	refreshBound   = 5 * time.Second  // having the new server look at a folder
 	refusalBound   = 30 * time.Second // letting earlier commands finish before a refusal
-	writeBound     = 30 * time.Minute // a client that takes no byte for so long is gone
+	writeBound     = 30 * time.Minute // a client that takes no byte for so long is gone, and so is a new server
 	lingerBound    = 2 * time.Second  // reading on after the last byte was written
 	leavingBound   = time.Minute      // the new server's last words after the client left
 	drainBound     = 10 * time.Second // all sessions, when the server is stopped
