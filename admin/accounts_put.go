@@ -22,9 +22,11 @@ type AccountInput struct {
 
 // Added says what came of adding accounts.
 type Added struct {
-	Added   int               `json:"added"`
-	Updated int               `json:"updated"`
-	IDs     []store.AccountID `json:"-"`
+	Added   int `json:"added"`
+	Updated int `json:"updated"`
+	// Finished accounts were there, and take no other login or password any more.
+	Finished int               `json:"finished"`
+	IDs      []store.AccountID `json:"-"`
 }
 
 // Add adds accounts to a domain, or updates the logins and passwords
@@ -137,7 +139,12 @@ func resultOf(stored []store.Account, put []store.AccountPut) (result *Added, kn
 			known = append(known, x.ID)
 		}
 	}
-	result.Added, result.Updated = len(stored)-len(known), len(known)
+	for i := range stored {
+		if !put[i].Added && stored[i].State == store.Finished {
+			result.Finished++
+		}
+	}
+	result.Added, result.Updated = len(stored)-len(known), len(known)-result.Finished
 	return result, known
 }
 

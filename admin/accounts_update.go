@@ -41,6 +41,9 @@ func (a *Accounts) Update(ctx context.Context, who access.Actor, domain string, 
 	if err != nil {
 		return nil, err
 	}
+	if x.State == store.Finished {
+		return nil, access.Conflict("account_finished", "The account is finished: nothing signs in for it any more, and it takes no other login or password.")
+	}
 	change, mistakes := a.changeOf(who, d, &x, p)
 	if len(mistakes) > 0 {
 		return nil, access.Invalid(mistakes...)

@@ -1,9 +1,11 @@
 package server
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
+	"postferry/admin"
 	"postferry/admin/checks"
 	"postferry/store"
 )
@@ -37,6 +39,37 @@ func TestFinishedAccountsAreLeftAlone(t *testing.T) {
 	for _, do := range []string{"check", "verify"} {
 		if got := c.want(409, "POST", aDomain+"/"+do, map[string]any{"all": true}, nil); !strings.Contains(got.text, `"no_accounts"`) {
 			t.Error(got.text)
+		}
+	}
+}
+
+// TestFinishedAccountsTakeNothing: whoever gives a finished account another password is told that it takes none, and its page offers
+// nothing that could be done with it.
+func TestFinishedAccountsTakeNothing(t *testing.T) {
+	p := startPage(t)
+	ids := p.put("a.example", "anna@a.example", "bert@a.example")
+	if _, _, err := p.store.Finish(t.Context(), ids[:1], store.Report{Domain: "a.example", Text: []byte("{}")}); err != nil {
+		t.Fatal(err)
+	}
+	c, b := p.program("a.example"), p.admin("carol", "a.example")
+	var added admin.Added
+	c.want(200, "POST", aDomain+"/accounts", map[string]any{"accounts": []admin.AccountInput{
+		{Login: "anna@a.example", Password: "other"}, {Login: "bert@a.example", Password: "other"}, {Login: "dora@a.example", Password: "pw"}}}, &added)
+	if added.Added != 1 || added.Updated != 1 || added.Finished != 1 {
+		t.Errorf("%+v", added)
+	}
+	if got := c.want(409, "PATCH", fmt.Sprint(aDomain, "/accounts/", ids[0]), map[string]string{"old_password": "other"}, nil); !strings.Contains(got.text, `"account_finished"`) {
+		t.Error(got.text)
+	}
+	path := fmt.Sprint("/d/a.example/a/", ids[0])
+	status, _, text := b.form(path, "old_password", "other")
+	shows(t, "the form of before", status, 422, text, "The account is finished")
+	_, _, text = b.form("/d/a.example/accounts", "login-1", "anna@a.example", "password-1", "other")
+	shows(t, "added anew", 200, 200, text, "1 account is finished and stays as it is")
+	text = b.do("GET", path, nil).text
+	for _, offered := range []string{`name="old_password"`, `value="stop"`, `value="again"`} {
+		if strings.Contains(text, offered) {
+			t.Errorf("its page offers %s", offered)
 		}
 	}
 }

@@ -120,7 +120,10 @@ func (s *accountPages) formAddAccounts(v *visit) error {
 
 // seeAdded leads to the domain's page, which says what came of accounts that were given.
 func (v *visit) seeAdded(added *admin.Added) error {
-	if added.Added == 0 {
+	switch {
+	case added.Added+added.Updated == 0:
+		return v.seeOther(doneAt(domainPath(v.domain()), "accounts_finished", added.Finished))
+	case added.Added == 0:
 		return v.seeOther(doneAt(domainPath(v.domain()), "accounts_updated", added.Updated))
 	}
 	return v.seeOther(doneAt(domainPath(v.domain()), "accounts_added", added.Added+added.Updated))

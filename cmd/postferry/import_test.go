@@ -111,3 +111,21 @@ func TestImportAsKnown(t *testing.T) {
 		}
 	}
 }
+
+// TestImportOfFinished: accounts that are finished take no passwords, and are not counted as updated.
+func TestImportOfFinished(t *testing.T) {
+	st := openState(t, t.TempDir())
+	both := store.Credentials{Login: anna, Password: "pw"}
+	list := []store.Account{{Domain: "example.com", Login: anna, Old: both, New: both, Origin: store.Imported, State: store.Active}}
+	stored, _, err := st.PutAccounts(t.Context(), list)
+	if err == nil {
+		_, _, err = st.Finish(t.Context(), []store.AccountID{stored[0].ID}, store.Report{Domain: "example.com", Text: []byte("{}")})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	added, updated, err := (&backend.Local{Store: st}).Import(t.Context(), list)
+	if err != nil || added != 0 || updated != 0 {
+		t.Errorf("%d added, %d updated, %v", added, updated, err)
+	}
+}

@@ -76,7 +76,11 @@ func (l *Local) Import(ctx context.Context, accounts []store.Account) (added, up
 		return 0, 0, err
 	}
 	var known, all []store.AccountID
+	finished := 0 // they take no other credentials
 	for i, a := range stored {
+		if !put[i].Added && a.State == store.Finished {
+			finished++
+		}
 		if all = append(all, a.ID); !put[i].Added {
 			known = append(known, a.ID)
 		}
@@ -94,7 +98,7 @@ func (l *Local) Import(ctx context.Context, accounts []store.Account) (added, up
 			return 0, 0, err
 		}
 	}
-	return len(stored) - len(known), len(known), nil
+	return len(stored) - len(known), len(known) - finished, nil
 }
 
 // noter writes to the audit log what is done here.
