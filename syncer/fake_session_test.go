@@ -146,7 +146,6 @@ func (s *fakeSession) Unread() int { return 0 }
 func (s *fakeSession) NoFolders() error { return refusedError("LIST", "") }
 
 func (s *fakeSession) status(b *fakeFolder) upstream.Status {
-	b = s.shownNow(b)
 	st := upstream.Status{Messages: uint32(len(b.messages)), UIDNext: b.next, UIDValidity: b.validity}
 	if s.condstor {
 		st.HighestModSeq = b.modseq
@@ -176,7 +175,7 @@ func refusedError(op string, code imap.ResponseCode) error {
 
 func (s *fakeSession) open(op, name string) (sel *upstream.Selected, err error) {
 	err = s.step(op, func() error {
-		b := s.shownNow(s.folders[name])
+		b := s.folders[name]
 		if b == nil {
 			return refusedError(op, imap.ResponseCodeNonExistent)
 		}

@@ -52,9 +52,8 @@ type fakeServer struct {
 	stored         func(bodies [][]byte) // is told of what it has stored late; nil for nobody
 	unlisted       map[string]bool       // folders that it has left out of a list
 	log            []string
-	shownAs        map[*fakeFolder]*fakeFolder // earlier states of folders that are told instead
-	boots          int                         // how often it has been started anew
-	sessions, peak int                         // sessions now, and at most at the same time
+	boots          int // how often it has been started anew
+	sessions, peak int // sessions now, and at most at the same time
 }
 
 type fakeFolder struct {

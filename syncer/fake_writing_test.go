@@ -209,7 +209,7 @@ func (c fakeReadBack) Wait(context.Context) ([]upstream.Message, error) { return
 func (s *fakeSession) SendReadBack(_ context.Context, name string, uidValidity uint32, set, sizes imap.UIDSet) (session.ReadBackCall, error) {
 	var found []upstream.Message
 	err := s.step("READBACK", func() error {
-		b := s.shownNow(s.folders[name])
+		b := s.folders[name]
 		if b == nil {
 			return refusedError("EXAMINE", imap.ResponseCodeNonExistent)
 		}

@@ -87,7 +87,6 @@ func (f *Folder) NoteNew(cp *store.Checkpoint) {
 func (f *Folder) Placed(uidValidity uint32, uid imap.UID) {
 	if uidValidity == f.Target.UIDValidity {
 		f.lastOwn = max(f.lastOwn, uid)
-		f.probed(uid)
 	}
 }
 

@@ -38,11 +38,7 @@ func (n *Numbers) checkNew(ctx context.Context) error {
 		if err := n.folder.sameNumbering(func() error { return n.folder.LookAtNew(ctx) }); err != nil {
 			return err
 		}
-		if seen = n.newWentBack(); seen != "" {
-			if err := n.lags(seen); err != nil {
-				return err
-			}
-		}
+		seen = n.newWentBack()
 	}
 	if seen == "" && looked(n.folder.Row.Checkpoint) {
 		if err := n.sampleAtLeast(ctx); err != nil {
@@ -235,9 +231,7 @@ func (n *Numbers) recogniseNew(ctx context.Context, seen string) error {
 	batch := n.entered(v)
 	n.folder.Log.Warn().Str("seen", seen).Int("same", len(v.same)).Int("elsewhere", v.found).Int("removed", len(v.lost)-v.found-len(batch.Forget)).Int("copied_again", len(batch.Forget)).
 		Msg("the new server was put back to an earlier state, or numbers this folder in another way: its copies are recognised anew")
-	n.forget(v, &batch)
 	if err := n.enterInventory(ctx, batch); err != nil {
-		n.folder.forgotten = nil
 		return err
 	}
 	n.Beyond = v.strangers // the checkpoint's UIDNEXT may be another numbering's, as the ledger's lines were

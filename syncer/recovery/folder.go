@@ -45,7 +45,6 @@ type Folder struct {
 	Awaited     bool // somebody waits for the folder to be shown
 	Postponed   bool // so that all of its messages are compared at the next look only: see Overdue
 	AllMailAnew bool // all mail is to be looked through again, as the store knows
-	forgotten   *forgotten
 	listedAgain bool // it was found out that messages had been left out of listings
 }
 

@@ -39,7 +39,6 @@ type Pool struct {
 	LostFlags   LostFlags     // of a new server
 	ListedSizes ListedSizes   // of an old server
 	Altered     AlteredBodies // of a new server
-	Lag         Lag           // likewise
 	Pace        pace          // of an old server
 	Quirks      link.Quirks   // what its sessions have learnt of the server
 

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -18,18 +17,6 @@ func (c *AlteredBodies) Learn() { c.all.Store(true) }
 
 // Own tells whether the server stores messages in its own way.
 func (c *AlteredBodies) Own() bool { return c.all.Load() }
-
-// lagLasts is for how long a new server of which a node was seen to lag behind isn't believed that it was put back to an earlier state.
-const lagLasts = 30 * time.Minute
-
-// Lag is what is known of how the nodes of a new server lag behind one another. Safe for concurrent use.
-type Lag struct{ seen atomic.Int64 }
-
-// Notice notes that one was seen to lag behind.
-func (l *Lag) Notice() { l.seen.Store(time.Now().UnixNano()) }
-
-// Recent tells whether that is not long ago.
-func (l *Lag) Recent() bool { return time.Now().UnixNano()-l.seen.Load() < int64(lagLasts) }
 
 // LostFlags are what a new server loses of messages although it took them:
 // Exchange loses \Flagged on APPEND. What is known of one account's messages

@@ -51,5 +51,5 @@ func (c *checkpoints) behind() bool {
 
 // untroubled tells whether nothing has gone wrong that is still to be dealt with.
 func (c *checkpoints) untroubled() bool {
-	return !c.behind() && !c.ledger.job.Probing() && len(c.ledger.bare)+len(c.ledger.unproven) == 0
+	return !c.behind() && len(c.ledger.bare)+len(c.ledger.unproven) == 0
 }

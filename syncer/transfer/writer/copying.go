@@ -34,7 +34,7 @@ type copier struct {
 func (c *copier) copyAll(ctx context.Context, all *job.Copying, err error) error {
 	for _, from := range all.From {
 		rest := from.Messages
-		if err == nil && !c.trouble.Off() && !c.job.Probing() {
+		if err == nil && !c.trouble.Off() {
 			rest, err = c.copyFrom(ctx, from)
 		}
 		for _, m := range rest {

@@ -37,9 +37,6 @@ func (w *Writer) outcome(ctx context.Context, batch events, results []upstream.A
 			w.noteRefusal(e, r)
 		}
 	}
-	if w.lags != nil {
-		return w.lags
-	}
 	if err := w.review.lookIfDue(ctx); err != nil {
 		w.Ledger.release(refused...)
 		return err
@@ -65,21 +62,8 @@ func (w *Writer) stored(m *sending, r upstream.AppendResult) {
 		w.Ledger.takenUntold(m)
 		return
 	}
-	if w.Placed(r.UIDValidity, r.UID); w.Behind() {
-		w.caughtOut(m, r)
-		return
-	}
+	w.Placed(r.UIDValidity, r.UID)
 	w.review.arrived(m, r)
-}
-
-// caughtOut notes that a copy has shown that the new server has not lost what it seemed to have lost, so that this message is there twice.
-func (w *Writer) caughtOut(m *sending, r upstream.AppendResult) {
-	back, err := w.CaughtOut(m.Intent, r.UID)
-	pending := &w.Ledger.Pending
-	pending.Proofs = append(pending.Proofs, back.Proofs...)
-	pending.Repaired, pending.Lost = append(pending.Repaired, back.Repaired...), append(pending.Lost, back.Lost...)
-	pending.Checkpoint = back.Checkpoint
-	w.lags = err
 }
 
 // prove looks for the messages a server without UIDPLUS (RFC 4315) has taken

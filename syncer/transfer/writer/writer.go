@@ -23,8 +23,7 @@ type Writer struct {
 	Batch       *Batch
 	copier      *copier
 	checkpoints *checkpoints
-	lags        error // why the new folder waits that was shown as it was earlier; nil if it wasn't
-	left        bool  // the next folder is under way: the old session is that one's
+	left        bool // the next folder is under way: the old session is that one's
 }
 
 // Run ends when the reader has closed in and all is settled or, if left is true, only the last
@@ -216,7 +215,7 @@ func (w *Writer) acceptMessage(ctx context.Context, m *sending) error {
 
 // gather puts an event into the batch, which is sent once it is full.
 func (w *Writer) gather(ctx context.Context, e job.Event) error {
-	if w.Batch.events = append(w.Batch.events, e); !w.Probing() && !w.Pipeline.size.full(len(w.Batch.events), w.Batch.octets) {
+	if w.Batch.events = append(w.Batch.events, e); !w.Pipeline.size.full(len(w.Batch.events), w.Batch.octets) {
 		return nil
 	}
 	return w.flush(ctx)
@@ -239,7 +238,7 @@ func (w *Writer) flush(ctx context.Context) error {
 	if len(w.Batch.events) == 0 {
 		return nil
 	}
-	for w.Pipeline.full(len(w.Batch.events)) || w.Probing() && len(w.Pipeline.calls) > 0 || w.Pipeline.awaiting() && w.Pipeline.UnderWay()+w.before.Octets()+w.Batch.octets > octetsAhead {
+	for w.Pipeline.full(len(w.Batch.events)) || w.Pipeline.awaiting() && w.Pipeline.UnderWay()+w.before.Octets()+w.Batch.octets > octetsAhead {
 		if err := w.SettleOldest(ctx); err != nil {
 			return err
 		}
