@@ -151,15 +151,6 @@ func (s *fakeSession) store(mailbox string, batch []upstream.Append, bodies [][]
 			continue
 		}
 		uid := b.append(bodies[i], a.Flags, a.Date)
-		if s.drops != nil && s.drops(bodies[i]) {
-			b.messages = b.messages[:len(b.messages)-1]
-			if s.dropsUID {
-				b.next--
-			}
-			if to := s.folders[s.dropsTo]; to != nil {
-				to.append(bodies[i], a.Flags, a.Date)
-			}
-		}
 		if s.uidplus && !s.fleeting {
 			results[i] = upstream.AppendResult{UIDValidity: b.validity, UID: uid}
 		}

@@ -33,9 +33,6 @@ type fakeServer struct {
 	// takes is asked before each step how long it takes, in which others may take theirs; nil for no time.
 	takes          func(op string) time.Duration
 	refuse         func(body []byte) error // of APPEND
-	drops          func(body []byte) bool  // what it says OK to and doesn't keep; nil for nothing
-	dropsUID       bool                    // then the next message gets its UID
-	dropsTo        string                  // the folder that it puts it into instead; "" for none
 	uidplus        bool
 	condstor       bool
 	moves          bool                                // it has MOVE

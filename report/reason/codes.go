@@ -20,7 +20,6 @@ const (
 	EndlessOld      Code = "reason.endless_old"       // the old server doesn't say where it ends
 	ChangedNew      Code = "reason.changed_new"       // the new server has stored something else
 	LostOrRemoved   Code = "reason.lost_or_removed"   // the copy is gone since the new server has numbered the folder anew
-	NotKept         Code = "reason.not_kept"          // the new server said that it has it, and it isn't there
 	NewBreaksRead   Code = "reason.new_breaks_read"   // the connection with the new server breaks when it is read
 	NotDeliveredNew Code = "reason.not_delivered_new" // the new server lists it only
 	OddDate         Code = "reason.odd_date"          // not every server can hold its date

@@ -45,7 +45,6 @@ var reasonTexts = map[Code]text{
 	EndlessOld:      {format: "The old server does not mark where this message ends, so that it can't be had whole."},
 	ChangedNew:      {format: "The new server has not stored this message as it was given."},
 	LostOrRemoved:   {format: "It was copied, and is gone since the new server has numbered the folder anew: its user has removed it, or the server has lost it."},
-	NotKept:         {format: "The new server said that it has stored it, but it is not there: a filter or somebody has removed it at once, or the server has lost it."},
 	NewBreaksRead:   {format: "The connection with the new server breaks each time it is asked for this message."},
 	NotDeliveredNew: {format: "The new server lists this message but does not deliver it."},
 	OddDate:         {format: "its date is none that every server can hold"},

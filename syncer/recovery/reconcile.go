@@ -36,15 +36,16 @@ func (r *Reconciliation) Run(ctx context.Context) error {
 	if err := r.settle(ctx, intents); err != nil {
 		return err
 	}
-	judged, err := r.copies.JudgeTwice(ctx, intents)
+	found, err := r.copies.Newcomers(ctx, Lowest(intents, r.folder.Target.UIDValidity))
 	if err != nil {
 		return err
 	}
-	batch, there := judged.Batch, r.copies.present(judged.found)
-	r.dropLost(intents, &batch)
-	if err := r.copies.tellUnkept(ctx, judged.nowhere, &batch); err != nil {
+	there := r.copies.present(found)
+	batch, err := r.copies.Judge(ctx, intents, found)
+	if err != nil {
 		return err
 	}
+	r.dropLost(intents, &batch)
 	if err := r.seekMoved(ctx, intents, &batch, there); err != nil {
 		return err
 	}
@@ -144,11 +145,11 @@ func (cs *Copies) Newcomers(ctx context.Context, from imap.UID) ([]message.Candi
 	return cs.stock(ctx, sel, from, true)
 }
 
-// judge decides about each intent. A message that the new server has taken
+// Judge decides about each intent. A message that the new server has taken
 // and that isn't there any more (removed since, or rewritten beyond recognition) is
 // entered without a UID: the server's OK stands, and so does what its neighbours show. Of several that are alike those that
 // were taken have arrived first.
-func (cs *Copies) judge(ctx context.Context, intents []store.Intent, found []message.Candidate) (judged Judged, _ error) {
+func (cs *Copies) Judge(ctx context.Context, intents []store.Intent, found []message.Candidate) (store.Batch, error) {
 	batch := store.Batch{Account: cs.folder.Account, Folder: cs.folder.Row.ID}
 	var taken, others []store.Intent
 	for _, in := range intents {
@@ -166,26 +167,17 @@ func (cs *Copies) judge(ctx context.Context, intents []store.Intent, found []mes
 	there := cs.present(found)
 	copies, err := message.NewCandidates(found).TakeProved(ctx, want, cs.folder.byKeys(want, keys))
 	if err != nil {
-		return judged, err
+		return batch, err
 	}
 	removed := removedSince(intents, copies, there)
-	strangers := len(found)
 	for i, c := range copies {
-		if c.UID != 0 {
-			strangers--
-		} else if intents[i].Taken {
-			judged.nowhere = append(judged.nowhere, intents[i])
-		}
 		if c.UID == 0 && !intents[i].Taken && !removed[i] {
 			batch.Drop = append(batch.Drop, intents[i].Key)
 			continue
 		}
 		batch.Proofs = append(batch.Proofs, cs.folder.Proof(intents[i], cs.folder.Target.UIDValidity, c.UID))
 	}
-	if judged.Batch, judged.found = batch, found; len(judged.nowhere) <= strangers {
-		judged.nowhere = nil // they may have been rewritten beyond recognition
-	}
-	return judged, nil
+	return batch, nil
 }
 
 // present are the UIDs of the new folder that somebody has: newcomers and what the ledger knows.

@@ -26,7 +26,7 @@ func TestTakenGoFirst(t *testing.T) {
 		{Key: "d", Fingerprint: print, Size: 15},
 	}
 	found := []message.Candidate{{Fingerprint: print, Size: 10, UID: 5}, {Fingerprint: print, Size: 15, UID: 6}}
-	got, err := New(f).Copies.judge(t.Context(), intents, found)
+	got, err := New(f).Copies.Judge(t.Context(), intents, found)
 	if err != nil {
 		t.Fatal(err)
 	}

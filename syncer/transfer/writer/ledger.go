@@ -81,21 +81,6 @@ func (l *Ledger) enterLooked(c *given) {
 	}
 }
 
-// unshown makes a copy that isn't where the new server said it is one of which it did not say where it is.
-func (l *Ledger) unshown(c *given) {
-	l.count(uint64(c.entry.Size))
-	l.unentered--
-	c.entry = nil
-	l.takenUntold(c.of)
-}
-
-// takenUntold notes that the new server has taken a message, but not where it is.
-func (l *Ledger) takenUntold(m *sending) {
-	m.Intent.Taken = true
-	l.Pending.Intents = append(l.Pending.Intents, m.Intent)
-	l.unproven = append(l.unproven, m.Intent)
-}
-
 // proved notes a line of the ledger, without the flags that its copy lacks.
 func (l *Ledger) proved(e store.Entry) {
 	l.checks.dropLost(&e)
@@ -109,14 +94,6 @@ func (l *Ledger) quarantine(q *store.Quarantined) {
 	l.tally.Dealt(1, 0)
 	l.Pending.Quarantine = append(l.Pending.Quarantine, *q)
 	l.job.Log.Warn().Str("key", message.KeyText(q.Key)).Str("cause", q.Cause).Msg("message quarantined")
-}
-
-// inDoubt quarantines a message that counts as copied.
-func (l *Ledger) inDoubt(q *store.Quarantined) {
-	if !l.job.Known.Once(q) {
-		l.tally.Done.Quarantined.Add(1)
-	}
-	l.Pending.Quarantine = append(l.Pending.Quarantine, *q)
 }
 
 // settled ends what portion set aside for a message on the new server: it was

@@ -167,9 +167,7 @@ func (v *review) learn(l *look, found []upstream.Message, answered bool) (missin
 		case ok: // it is put off
 		case answered && !l.again:
 			missing = append(missing, c)
-		case answered && c.entry != nil && c.of != nil:
-			v.ledger.unshown(c)
-		default: // it can't be seen
+		default: // it is gone, or can't be seen
 			v.heldBack = append(v.heldBack, c)
 		}
 	}

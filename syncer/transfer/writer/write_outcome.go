@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"postferry/store"
+	"postferry/syncer/recovery"
 	"postferry/syncer/session"
 	"postferry/syncer/transfer/job"
 	"postferry/upstream"
@@ -59,7 +60,9 @@ func (w *Writer) stored(m *sending, r upstream.AppendResult) {
 	w.Ledger.release(m)
 	if r.UID == 0 {
 		w.Ledger.count(uint64(m.Intent.Size))
-		w.Ledger.takenUntold(m)
+		m.Intent.Taken = true
+		w.Ledger.Pending.Intents = append(w.Ledger.Pending.Intents, m.Intent)
+		w.Ledger.unproven = append(w.Ledger.unproven, m.Intent)
 		return
 	}
 	w.Placed(r.UIDValidity, r.UID)
@@ -84,12 +87,13 @@ func (w *Writer) prove(ctx context.Context) error {
 	if err := w.ReadLedger(ctx); err != nil {
 		return err
 	}
-	judged, err := w.Recovery.Copies.JudgeTaken(ctx, w.Ledger.unproven) // in the folder as it is numbered now
+	found, err := w.Recovery.Copies.Newcomers(ctx, recovery.Lowest(w.Ledger.unproven, w.Target.UIDValidity)) // as it is numbered now
 	if err != nil {
 		return err
 	}
-	for i := range judged.Quarantine {
-		w.Ledger.inDoubt(&judged.Quarantine[i])
+	judged, err := w.Recovery.Copies.Judge(ctx, w.Ledger.unproven, found)
+	if err != nil {
+		return err
 	}
 	proofs := judged.Proofs
 	if err := w.checkProved(ctx, proofs); err != nil {
