@@ -2,6 +2,7 @@ package store
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"time"
 
@@ -94,7 +95,12 @@ func CheckBatch(b *Batch) error {
 		}
 	}
 	for _, m := range b.Moved {
-		if err := checkKey(m.Key); err != nil {
+		if err := errors.Join(checkKey(m.Key), checkKey(m.To)); err != nil {
+			return err
+		}
+	}
+	for i := range b.Away {
+		if err := checkKey(b.Away[i].Line.Key); err != nil {
 			return err
 		}
 	}

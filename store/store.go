@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"errors"
+
+	"github.com/emersion/go-imap/v2"
 )
 
 var (
@@ -29,6 +31,19 @@ type Ledger struct {
 	// it had never said what it had made of them, and that were therefore given to it again. Written
 	// is when that was. Should the first copy turn up after all, it is one too many.
 	Lost []Intent
+	// Away are copies in this folder of messages whose lines are in other folders', by folder and key of the line.
+	Away []Away
+}
+
+// Away is a copy of a message that was moved at the old server since it was copied: its line, which has no UID, is in the
+// ledger of the folder where the message is now, the copy is where it was made.
+type Away struct {
+	Line        Elsewhere
+	UIDValidity uint32
+	UID         imap.UID
+	// Fingerprint and Size (octets) are the copy's.
+	Fingerprint Fingerprint
+	Size        uint32
 }
 
 // LedgerTail is a folder's ledger without the entries before a key.
@@ -39,9 +54,9 @@ type LedgerTail struct {
 }
 
 // Batch is a change to one folder, applied as a whole or not at all. The
-// order of application is: Moved, Forget, Drop, Lost, Found, Release, Intents, Repaired, Proofs,
+// order of application is: Moved, Away, Forget, Drop, Lost, Found, Release, Intents, Repaired, Proofs,
 // Quarantine, Checkpoint, Order. Forget, Drop and Quarantine also remove what is
-// noted of a repair of the same key.
+// noted of a repair of the same key; Forget, and a proof with a UID, what is known of a copy that is away.
 type Batch struct {
 	Account AccountID
 	Folder  FolderID
@@ -53,7 +68,8 @@ type Batch struct {
 	Quarantine []Quarantined // written or replaced; removes the intent of the same key, and what was repaired if there is no entry
 	Release    []Key         // quarantine entries to remove
 	Forget     []Key         // ledger entries to remove (their key is void after a UIDVALIDITY change)
-	Moved      []Elsewhere   // ledger entries of the account's other folders to remove: their messages were moved into this one
+	Moved      []Moved       // ledger entries to remove, mostly of the account's other folders: their messages were moved into this one
+	Away       []Away        // copies in this folder whose places have changed, of those that are known; with UID 0 they are known no more
 	Lost       []Intent      // written or replaced, with the intents of the same keys gone; see Ledger
 	Found      []Key         // lines of Lost to remove
 	Late       LateMail      // of Proofs and Intents, mail that is late; added to the account's
@@ -68,6 +84,13 @@ type Batch struct {
 type Elsewhere struct {
 	Folder FolderID
 	Key    Key
+}
+
+// Moved is a message that was moved at the old server: what its line in another folder knew of the place of its copy is kept for
+// the line that it has in the batch's folder now.
+type Moved struct {
+	Elsewhere
+	To Key
 }
 
 // Store keeps what must survive a crash. Every method is safe for concurrent

@@ -41,11 +41,11 @@ func (b *Store) CommitAll(ctx context.Context, batches []store.Batch) error {
 
 // rowsIn is about how many rows a batch changes.
 func rowsIn(b *store.Batch) int {
-	return len(b.Intents) + len(b.Proofs) + len(b.Drop) + len(b.Quarantine) + len(b.Release) + len(b.Forget) + len(b.Moved) + len(b.Repaired) + len(b.Lost) + len(b.Found) + len(b.Returns) + len(b.Returned) + 2
+	return len(b.Intents) + len(b.Proofs) + len(b.Drop) + len(b.Quarantine) + len(b.Release) + len(b.Forget) + len(b.Moved) + len(b.Away) + len(b.Repaired) + len(b.Lost) + len(b.Found) + len(b.Returns) + len(b.Returned) + 2
 }
 
 func applyBatch(tx *bbolt.Tx, b *store.Batch) error {
-	if err := applyMoved(tx, b); err != nil {
+	if err := errors.Join(applyMoved(tx, b), applyAway(tx, b)); err != nil {
 		return err
 	}
 	w, err := newLedgerWriter(tx, b.Account, b.Folder)
@@ -94,23 +94,6 @@ func applyBatch(tx *bbolt.Tx, b *store.Batch) error {
 	return changeSummary(tx, b.Account, func(s *store.Summary) { s.Late.Add(b.Late) })
 }
 
-// applyMoved removes the entries of other folders.
-func applyMoved(tx *bbolt.Tx, b *store.Batch) error {
-	for _, m := range b.Moved {
-		w, err := newLedgerWriter(tx, b.Account, m.Folder)
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(w.forget(m.Key), w.drop(m.Key)); err != nil {
-			return err
-		}
-		if err := w.finish(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func each[T any](list []T, fn func(T) error) error {
 	for _, v := range list {
 		if err := fn(v); err != nil {
@@ -129,6 +112,7 @@ type ledgerWriter struct {
 	intents    *bbolt.Bucket
 	quarantine *bbolt.Bucket
 	repaired   *bbolt.Bucket
+	away       awayRows
 	flags      flagWriter
 	progress   rows.Progress
 	before     rows.Progress // what it was
@@ -149,6 +133,7 @@ func newLedgerWriter(tx *bbolt.Tx, id store.AccountID, folder store.FolderID) (*
 		intents:    root(tx, bucketIntents),
 		quarantine: root(tx, bucketQuarantine),
 		repaired:   root(tx, bucketRepaired),
+		away:       awayRows{tx: tx, id: id},
 		flags:      flagWriter{tx: tx, id: id},
 		progress:   p,
 		before:     p,
@@ -204,7 +189,7 @@ func (w *ledgerWriter) forget(key store.Key) error {
 	}
 	w.progress.Copied--
 	w.bytes -= int64(size)
-	return w.repaired.Delete(w.key(key))
+	return errors.Join(w.repaired.Delete(w.key(key)), w.away.remove(store.Elsewhere{Folder: w.folder, Key: key}))
 }
 
 func (w *ledgerWriter) drop(key store.Key) error {
@@ -257,6 +242,11 @@ func (w *ledgerWriter) prove(en store.Entry) error {
 	w.bytes += int64(en.Size) - int64(size)
 	if err := w.intents.Delete(w.key(en.Key)); err != nil {
 		return err
+	}
+	if en.UID != 0 {
+		if err := w.away.remove(store.Elsewhere{Folder: w.folder, Key: en.Key}); err != nil {
+			return err
+		}
 	}
 	return w.release(en.Key)
 }

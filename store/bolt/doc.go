@@ -44,6 +44,8 @@
 //	quarantine  account, folder, message key -> reason, server's words, attempts
 //	repaired    account, folder, message key -> what was done to the message, the original's fingerprint and size
 //	lost        account, folder, message key -> intent of a message that was given to the new server once more
+//	away        account, folder, message key -> folder, UID of a copy that is elsewhere, as the message was moved at the old server
+//	awayin      account, folder of the copy, folder and key of the line -> nothing
 //	returns     account, folder         -> how far its way back is
 //	            account, folder, UIDVALIDITY, UID -> a message on its way back
 //	passes      account, pass           -> pass; the newest 50

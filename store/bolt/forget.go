@@ -73,7 +73,7 @@ func (b *Store) forgetSome(tx *bbolt.Tx, domain string) (left int, err error) {
 
 // removeAll removes all that is kept of an account.
 func removeAll(tx *bbolt.Tx, id store.AccountID) error {
-	for _, name := range []string{bucketFolders, bucketProgress, bucketIntents, bucketQuarantine, bucketRepaired, bucketLost, bucketPasses, bucketReturns, bucketFlagSets, bucketFlagIndex} {
+	for _, name := range []string{bucketFolders, bucketProgress, bucketIntents, bucketQuarantine, bucketRepaired, bucketLost, bucketAway, bucketAwayIn, bucketPasses, bucketReturns, bucketFlagSets, bucketFlagIndex} {
 		if err := removePrefix(root(tx, name), rows.AccountKey(id)); err != nil {
 			return err
 		}

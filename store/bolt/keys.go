@@ -21,6 +21,8 @@ const (
 	bucketPasses       = "passes"
 	bucketRepaired     = "repaired"
 	bucketLost         = "lost"
+	bucketAway         = "away"
+	bucketAwayIn       = "awayin"
 	bucketAdmins       = "admins"
 	bucketSessions     = "sessions"
 	bucketTokens       = "tokens"
@@ -44,7 +46,7 @@ func rootBuckets() []string {
 	return []string{
 		bucketMeta, bucketAccounts, bucketLogins, bucketFolders, bucketProgress, bucketLedger,
 		bucketFlagSets, bucketFlagIndex, bucketIntents, bucketQuarantine, bucketPasses,
-		bucketRepaired, bucketLost, bucketAdmins, bucketSessions, bucketTokens, bucketAudit, bucketAuditDomains,
+		bucketRepaired, bucketLost, bucketAway, bucketAwayIn, bucketAdmins, bucketSessions, bucketTokens, bucketAudit, bucketAuditDomains,
 		bucketSummaries, bucketDomains, bucketSchedules, bucketRuns, bucketRunParts, bucketUsage, bucketMoves, bucketReports,
 		bucketSignIns, bucketConsents, bucketNotices, bucketReturns,
 	}
@@ -53,7 +55,7 @@ func rootBuckets() []string {
 // laterBuckets joined without a change of the schema's version: a database
 // without them is one in which they are empty.
 func laterBuckets() []string {
-	return []string{bucketRepaired, bucketLost, bucketAdmins, bucketSessions, bucketTokens, bucketAudit, bucketAuditDomains, bucketUsage, bucketMoves, bucketReports,
+	return []string{bucketRepaired, bucketLost, bucketAway, bucketAwayIn, bucketAdmins, bucketSessions, bucketTokens, bucketAudit, bucketAuditDomains, bucketUsage, bucketMoves, bucketReports,
 		bucketSignIns, bucketConsents, bucketNotices, bucketReturns}
 }
 

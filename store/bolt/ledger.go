@@ -95,7 +95,10 @@ func (r *ledgerReader) rest(l *store.Ledger) (err error) {
 	if l.Repaired, err = r.repaired(); err != nil {
 		return err
 	}
-	l.Lost, err = r.intentsIn(bucketLost)
+	if l.Lost, err = r.intentsIn(bucketLost); err != nil {
+		return err
+	}
+	l.Away, err = awayRows{tx: r.tx, id: r.id}.in(r.folder)
 	return err
 }
 

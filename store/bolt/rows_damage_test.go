@@ -37,6 +37,7 @@ func TestDamage(t *testing.T) {
 		{bucketIntents, rows.MessageKey(1, 1, "i"), readLedger},
 		{bucketQuarantine, rows.MessageKey(1, 1, "q"), readLedger},
 		{bucketRepaired, rows.MessageKey(1, 1, "r"), readLedger},
+		{bucketAway, rows.MessageKey(1, 2, "e"), readLedger},
 		{bucketPasses, rows.PassKey(1, 1), func(b *Store) error { _, err := b.Passes(t.Context(), 1); return err }},
 		{bucketSummaries, rows.AccountKey(1), func(b *Store) error { _, err := b.Overview(t.Context(), ""); return err }},
 		{bucketSummaries, rows.AccountKey(1), func(b *Store) error { return b.AddPass(t.Context(), 1, store.Pass{}) }},
@@ -85,7 +86,7 @@ func readLedger(b *Store) error {
 func fillSealedState(t *testing.T, dir string) {
 	t.Helper()
 	b := open(t, dir)
-	_, err := b.PutFolders(t.Context(), 1, []store.Folder{{Old: "INBOX", State: store.FolderPresent}})
+	_, err := b.PutFolders(t.Context(), 1, []store.Folder{{Old: "INBOX", State: store.FolderPresent}, {Old: "Work", State: store.FolderPresent}})
 	_, runErr := b.AddRun(t.Context(), store.Run{Domain: "example.com", Kind: store.FirstRun, State: store.RunOpen}, []store.AccountID{1})
 	err = errors.Join(err, runErr,
 		b.PutDomain(t.Context(), store.Domain{Name: "example.com", Old: "imaps://old", New: "imaps://new"}),
@@ -97,6 +98,8 @@ func fillSealedState(t *testing.T, dir string) {
 		b.Commit(t.Context(), store.Batch{Account: 1, Folder: 1, Intents: []store.Intent{{Key: "i"}},
 			Proofs:     []store.Entry{{Key: "e", Flags: []imap.Flag{imap.FlagSeen}}},
 			Quarantine: []store.Quarantined{{Key: "q"}}, Repaired: []store.Repaired{{Key: "r"}}}),
+		b.Commit(t.Context(), store.Batch{Account: 1, Folder: 1, Proofs: []store.Entry{{Key: "m", UIDValidity: 1, UID: 1}}}),
+		b.Commit(t.Context(), store.Batch{Account: 1, Folder: 2, Proofs: []store.Entry{{Key: "e"}}, Moved: []store.Moved{{Elsewhere: store.Elsewhere{Folder: 1, Key: "m"}, To: "e"}}}),
 		b.AddPass(t.Context(), 1, store.Pass{}),
 		b.Close())
 	if err != nil {

@@ -57,8 +57,10 @@ func countCopied(tx *bbolt.Tx) (n uint64) {
 }
 
 func (b *Store) upgradeFrom(tx *bbolt.Tx, version uint64) error {
-	if _, err := tx.CreateBucketIfNotExists([]byte(bucketLost)); err != nil { // which reading a folder looks into
-		return err
+	for _, name := range []string{bucketLost, bucketAway, bucketAwayIn} { // which reading a folder looks into
+		if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
+			return err
+		}
 	}
 	if version == 1 {
 		if err := b.upgradeFromV1(tx); err != nil {

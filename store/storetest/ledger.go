@@ -80,15 +80,78 @@ func testCommitMoved(t *testing.T, f *fixture) {
 	from := folders[0].ID
 	f.commit(store.Batch{Account: id, Folder: from, Proofs: []store.Entry{entry("1"), entry("2")}, Repaired: []store.Repaired{repaired("1")}})
 	f.commit(store.Batch{Account: id, Folder: from, Intents: []store.Intent{intent("1")}})
-	moved := []store.Elsewhere{{Folder: from, Key: "1"}, {Folder: from, Key: "absent"}}
+	moved := []store.Moved{{Elsewhere: store.Elsewhere{Folder: from, Key: "1"}, To: "1"}, {Elsewhere: store.Elsewhere{Folder: from, Key: "absent"}, To: "2"}}
 	wantError(t, "to an unknown folder", f.Commit(t.Context(), store.Batch{Account: id, Folder: from + 1, Moved: moved}), store.ErrNotFound)
-	wantError(t, "without a key", f.Commit(t.Context(), store.Batch{Account: id, Folder: folder, Moved: []store.Elsewhere{{Folder: from}}}), store.ErrInvalid)
+	wantError(t, "without a key", f.Commit(t.Context(), store.Batch{Account: id, Folder: folder, Moved: []store.Moved{{Elsewhere: store.Elsewhere{Folder: from}, To: "1"}}}), store.ErrInvalid)
+	wantError(t, "to no key", f.Commit(t.Context(), store.Batch{Account: id, Folder: folder, Moved: []store.Moved{{Elsewhere: moved[0].Elsewhere}}}), store.ErrInvalid)
 	f.wantCounts(id, from, 2, 0)
 	f.commit(store.Batch{Account: id, Folder: folder, Proofs: []store.Entry{entry("1")}, Moved: moved})
 	wantEqual(t, "from", f.ledger(id, from), store.Ledger{Entries: []store.Entry{entry("2")}})
 	wantEqual(t, "to", f.ledger(id, folder), store.Ledger{Entries: []store.Entry{entry("1")}})
 	f.wantCounts(id, from, 1, 0)
 	f.wantCounts(id, folder, 1, 0)
+}
+
+// testCommitAway: where the copy of a moved message is stays known, however often it is moved, until its line goes or has a UID again.
+func testCommitAway(t *testing.T, f *fixture) {
+	id, first := f.folder("a@example.com")
+	folders, err := f.PutFolders(t.Context(), id, []store.Folder{{State: store.FolderPresent}, {State: store.FolderPresent}})
+	must(t, err)
+	second, third := folders[0].ID, folders[1].ID
+	other, otherFolder := f.folder("b@example.com")
+	there, placeless := entry("1"), func(k store.Key) store.Entry { e := entry(k); e.UID = 0; return e }
+	move := func(from store.FolderID, key store.Key, to store.FolderID, now store.Key) {
+		f.commit(store.Batch{Account: id, Folder: to, Proofs: []store.Entry{placeless(now)},
+			Moved: []store.Moved{{Elsewhere: store.Elsewhere{Folder: from, Key: key}, To: now}}})
+	}
+	want := func(what string, away ...store.Away) {
+		t.Helper()
+		f.reopen()
+		for _, folder := range []store.FolderID{first, second, third} {
+			l := f.ledger(id, folder)
+			if folder == first {
+				wantEqual(t, what, l.Away, away)
+			} else {
+				wantEqual(t, what+", elsewhere", len(l.Away), 0)
+			}
+		}
+		wantEqual(t, what+", another account", len(f.ledger(other, otherFolder).Away), 0)
+	}
+	at := func(folder store.FolderID, key store.Key) store.Away {
+		return store.Away{Line: store.Elsewhere{Folder: folder, Key: key}, UIDValidity: there.UIDValidity, UID: there.UID, Fingerprint: there.Fingerprint, Size: there.Size}
+	}
+	f.commit(store.Batch{Account: other, Folder: otherFolder, Proofs: []store.Entry{entry("1")}})
+	f.commit(store.Batch{Account: id, Folder: first, Proofs: []store.Entry{entry("1"), entry("2"), placeless("3")}})
+	want("not moved")
+	move(first, "3", second, "x")
+	want("moved without a UID")
+	move(first, "1", second, "11")
+	want("moved", at(second, "11"))
+	move(second, "11", second, "12")
+	want("another key", at(second, "12"))
+	move(second, "12", third, "21")
+	want("moved on", at(third, "21"))
+	f.commit(store.Batch{Account: id, Folder: third, Proofs: []store.Entry{placeless("21")}, Drop: []store.Key{"21"}})
+	want("flags", at(third, "21"))
+
+	now := at(third, "21")
+	now.UID, now.UIDValidity = 77, 78
+	f.commit(store.Batch{Account: id, Folder: second, Away: []store.Away{now}})
+	want("placed in another folder", at(third, "21"))
+	f.commit(store.Batch{Account: id, Folder: first, Away: []store.Away{now, {Line: store.Elsewhere{Folder: third, Key: "absent"}, UID: 1}}})
+	want("placed", now)
+	gone := now
+	gone.UID = 0
+	f.commit(store.Batch{Account: id, Folder: first, Away: []store.Away{gone}})
+	want("gone")
+
+	move(first, "2", third, "22")
+	f.commit(store.Batch{Account: id, Folder: third, Forget: []store.Key{"22", "21"}})
+	want("forgotten")
+	f.commit(store.Batch{Account: id, Folder: first, Proofs: []store.Entry{entry("4")}})
+	move(first, "4", third, "24")
+	f.commit(store.Batch{Account: id, Folder: third, Proofs: []store.Entry{entry("24")}})
+	want("found in its folder")
 }
 
 func testCommitReplaces(t *testing.T, f *fixture) {

@@ -78,6 +78,7 @@ func Run(t *testing.T, open Open) {
 		{"CommitRemoves", testCommitRemoves},
 		{"CommitOrder", testCommitOrder},
 		{"CommitMoved", testCommitMoved},
+		{"CommitAway", testCommitAway},
 		{"CommitQuarantine", testCommitQuarantine},
 		{"CommitRepaired", testCommitRepaired},
 		{"CommitCheckpoint", testCommitCheckpoint},

@@ -181,6 +181,9 @@ func rowKinds(s *seal.Sealer) []rowKind {
 		kind("repaired", drawRepaired,
 			func(r store.Repaired) []byte { return EncodeRepaired(&r) },
 			func(row []byte) (store.Repaired, error) { return DecodeRepaired("key", row) }),
+		kind("away", drawAway,
+			func(a Away) []byte { return EncodeAway(&a) },
+			func(row []byte) (Away, error) { return DecodeAway(store.Elsewhere{Folder: 3, Key: "key"}, row) }),
 		kind("pass", drawPass,
 			func(p store.Pass) []byte { return EncodePass(&p) }, DecodePass),
 		kind("domain", drawDomain,
@@ -397,6 +400,12 @@ func drawQuarantined(t *rapid.T, _ string) store.Quarantined {
 func drawRepaired(t *rapid.T, _ string) store.Repaired {
 	return store.Repaired{Key: "key", What: reason.Said(anyText(t, "what")), Fingerprint: drawFingerprint(t),
 		Size: rapid.Uint32().Draw(t, "size"), When: anyTime(t, "when")}
+}
+
+func drawAway(t *rapid.T, _ string) Away {
+	n := rapid.Uint32()
+	return Away{In: store.FolderID(n.Draw(t, "in")), Away: store.Away{Line: store.Elsewhere{Folder: 3, Key: "key"}, UIDValidity: n.Draw(t, "uidvalidity"),
+		UID: imap.UID(n.Draw(t, "uid")), Fingerprint: drawFingerprint(t), Size: n.Draw(t, "size")}}
 }
 
 func drawPass(t *rapid.T, _ string) store.Pass {
