@@ -17,8 +17,11 @@ import (
 // TestMovedBetweenRenumberedFolders: mail is moved from one folder of the new server to another one, and both get another UIDVALIDITY
 // before the next look. Neither is taken for the other, nor for missing.
 func TestMovedBetweenRenumberedFolders(t *testing.T) {
-	for moved := 1; moved <= 2; moved++ {
-		t.Run(fmt.Sprint(moved), func(t *testing.T) {
+	for _, tt := range []struct {
+		moved int
+		own   bool // its owner's mail has come to where it was
+	}{{1, true}, {2, false}, {2, true}} {
+		t.Run(fmt.Sprint(tt.moved, tt.own), func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
 			r.pair.old.add("Work")
@@ -28,11 +31,11 @@ func TestMovedBetweenRenumberedFolders(t *testing.T) {
 			}
 			r.start(false)
 			r.copies(2)
-			for i := range moved {
+			for i := range tt.moved {
 				r.pair.new.moveMail("Work", "Other", mail(i))
 			}
 			r.pair.new.deliver("Work", mail(80))
-			if moved == 2 {
+			if !tt.own {
 				r.pair.new.remove("Work", mail(80))
 			}
 			r.pair.new.renumber("Work")

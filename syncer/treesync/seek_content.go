@@ -110,12 +110,12 @@ func (k *seeker) readAll(ctx context.Context, w *sought, candidates []string) er
 	for i := range ledger.Entries {
 		held[ledger.Entries[i].Fingerprint] = true
 	}
-	read, kept := 0, false
+	read, kept, there := 0, false, slices.ContainsFunc(candidates, func(name string) bool { return k.isOwn(w, name) })
 	for _, name := range k.ownFirst(w, candidates) {
 		own := k.isOwn(w, name)
 		kept = kept || own && k.status[name].Messages == 0
 		// People who copy a few messages into a folder of their own have not renamed one.
-		if _, known := w.at[name]; known || k.isTaken(name) || 2*int(k.status[name].Messages) < len(held) || read == readMost || kept && k.isAnothers(w, name) {
+		if _, known := w.at[name]; known || k.isTaken(name) || 2*int(k.status[name].Messages) < len(held) || read == readMost || k.isAnothers(w, name) && (kept || there && !k.othersHeld(w, name)) {
 			continue
 		}
 		read++
@@ -151,6 +151,11 @@ func (k *seeker) holds(ctx context.Context, name string, held map[store.Fingerpr
 // name holds speaks against it, both were numbered anew, and mail was moved between them.
 func (k *seeker) isAnothers(w *sought, name string) bool {
 	return slices.ContainsFunc(k.sought, func(o *sought) bool { return o != w && k.isOwn(o, name) })
+}
+
+// othersHeld tells whether anything can speak against a folder's being the other one that is called so: that one had copies.
+func (k *seeker) othersHeld(w *sought, name string) bool {
+	return slices.ContainsFunc(k.sought, func(o *sought) bool { return o != w && k.isOwn(o, name) && o.row.Copied > 0 })
 }
 
 // isOwn tells whether a folder is called as the one looked for was.
