@@ -65,8 +65,8 @@ func (r *allMailRig) has(folder string, want ...int) {
 	}
 }
 
-// drop deletes a folder of the new server.
-func (r *allMailRig) drop(name string) {
+// newLoses deletes a folder of the new server.
+func (r *rig) newLoses(name string) {
 	r.pair.new.mu.Lock()
 	defer r.pair.new.mu.Unlock()
 	delete(r.pair.new.folders, name)
@@ -254,7 +254,7 @@ func TestArchivedLater(t *testing.T) {
 	t.Run("the archive was deleted by a client", func(t *testing.T) {
 		inBubble(t, func(t *testing.T) {
 			r := begin(t)
-			r.drop("Archive")
+			r.newLoses("Archive")
 			if err := r.engine.Changed(t.Context(), r.account.ID, "DELETE", "Archive", ""); err != nil {
 				t.Fatal(err)
 			}
@@ -268,7 +268,7 @@ func TestArchivedLater(t *testing.T) {
 	t.Run("the archive is missing", func(t *testing.T) {
 		inBubble(t, func(t *testing.T) {
 			r := begin(t)
-			r.drop("Archive")
+			r.newLoses("Archive")
 			r.arrives(3, "INBOX")
 			r.pass(1) // nothing stays behind because of it
 			r.arrives(8)

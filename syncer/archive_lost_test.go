@@ -130,7 +130,7 @@ func TestArchivedThenLost(t *testing.T) {
 				r.start(false)
 				r.pass(4)
 				r.pair.old.remove("Work", mail(5))
-				r.drop("Work")
+				r.newLoses("Work")
 				r.sync()
 				r.arrives(3, "Work")
 				r.sync()
@@ -169,7 +169,7 @@ func (r *allMailRig) archivedThenPutBackTo() (putBack func()) {
 }
 
 // oldLoses deletes folders at the old server.
-func (r *allMailRig) oldLoses(names ...string) {
+func (r *rig) oldLoses(names ...string) {
 	r.pair.old.mu.Lock()
 	defer r.pair.old.mu.Unlock()
 	for _, name := range names {

@@ -70,14 +70,14 @@ func (r *allMailRig) refuses(code imap.ResponseCode) {
 }
 
 // retries is a person who has the messages of Work that are in quarantine tried again.
-func (r *allMailRig) retries() {
+func (r *rig) retries() {
 	if err := r.engine.Retry(r.t.Context(), r.account.ID, r.folderRow("Work").ID, r.quarantined("Work")); err != nil {
 		r.t.Fatal(err)
 	}
 }
 
 // quarantined are the keys of the messages of a folder that are in quarantine.
-func (r *allMailRig) quarantined(folder string) (keys []store.Key) {
+func (r *rig) quarantined(folder string) (keys []store.Key) {
 	l, err := r.store.Ledger(r.t.Context(), r.account.ID, r.folderRow(folder).ID)
 	if err != nil {
 		r.t.Fatal(err)

@@ -94,7 +94,7 @@ func TestArchivedWhereFolderWasDeleted(t *testing.T) {
 		r.arrives(2, "Work")
 		r.start(false)
 		r.pass(2)
-		r.drop("Work")
+		r.newLoses("Work")
 		r.arrives(5, "Work")
 		r.sync()
 		if err := r.engine.DecideFolder(t.Context(), r.account.ID, r.folderRow("Work").ID, report.FolderDeleted); err != nil {

@@ -167,8 +167,8 @@ func (m *model) recount(body string, more, gone int) {
 		more += again
 	}
 	lost := min(-more, m.moved[body])
-	if m.movedOld[body] || m.unlabelled(body) { // since then the ledger doesn't know where its copy is
-		lost = -more
+	if more < 0 && m.unlabelled(body) { // a copy in another folder is the message's then
+		m.stray[body] = true
 	}
 	if lost > 0 {
 		m.removed[body] += lost

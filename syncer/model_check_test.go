@@ -135,6 +135,7 @@ func (m *model) decide() {
 			verdict = report.FolderRecreate
 			m.comeAgain(old)
 			m.mayComeFromAllMail(old)
+			m.mayComeFromElsewhere(f.Old)
 		}
 		m.note("%s is missing: %s", f.Old, verdict)
 		if err := m.engine.DecideFolder(context.Background(), m.id, f.ID, verdict); err != nil {
@@ -167,6 +168,20 @@ func (m *model) mayComeFromAllMail(old map[string]int) {
 		if old[body] == 0 && m.removed[body] > 0 {
 			m.limit[body] = max(m.limit[body], copies[body]+n+m.removed[body])
 			m.double[body] = true
+		}
+	}
+}
+
+// mayComeFromElsewhere is for what has been moved at the old server since it was copied to a folder that is made again: it is copied again, to where it is
+// now. The model doesn't know which folder that was copied to.
+func (m *model) mayComeFromElsewhere(made string) {
+	copies := total(m.count(m.pair.new))
+	for name, folder := range m.count(m.pair.old) {
+		for body, n := range folder {
+			if name != made && m.removed[body] > 0 && (m.movedOld[body] || m.unlabelled(body)) {
+				m.limit[body] = max(m.limit[body], copies[body]+n+m.removed[body])
+				m.double[body] = true
+			}
 		}
 	}
 }

@@ -232,6 +232,7 @@ func (ps *passes) pulled(j *pullJob) {
 		return // the account is winding up
 	}
 	p.pulling--
+	p.pullAgain(ps.mail.Folders, j.result.Again)
 	if !ps.jobs.Busy[j.pair] && !j.pair.Ahead.Any() {
 		p.unreserve(j.pair)
 	}

@@ -221,6 +221,18 @@ func (p *passRun) putBack(folders ...*folders.Folder) {
 	p.queue = slices.Concat(folders, p.queue)
 }
 
+// pullAgain has folders be pulled once more of which another one's pull has shown that messages are to be copied again.
+func (p *passRun) pullAgain(all folders.List, ids []store.FolderID) {
+	for _, id := range ids {
+		f := all.ByID(id)
+		if f == nil || f.AllMail || p.options.inboxOnly && !foldertree.IsInbox(&f.Folder) || slices.Contains(p.queue, f) {
+			continue
+		}
+		delete(p.through, f)
+		p.queue = append(p.queue, f)
+	}
+}
+
 // widenAfter is after how long a pass pulls on more than one pair.
 const widenAfter = 200 * time.Millisecond
 

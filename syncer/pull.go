@@ -245,6 +245,7 @@ func (u *pulls) ended(j *pullJob) {
 		f.Thin, f.Alone, f.Told = r.Thin, false, nil
 	}
 	u.mail.Rows.CountAgain(f, r.Stats.Quarantined > 0)
+	u.mail.CopyAgain(r.Again)
 	if err == nil {
 		u.mail.Rows.NoteNumbers(f, r.NewValidity, j.name)
 	}

@@ -19,6 +19,7 @@ const (
 	DiffersOld      Code = "reason.differs_old"       // the old server delivers it differently each time
 	EndlessOld      Code = "reason.endless_old"       // the old server doesn't say where it ends
 	ChangedNew      Code = "reason.changed_new"       // the new server has stored something else
+	CopyLost        Code = "reason.copy_lost"         // the new server was put back to an earlier state, which does not have the copy
 	LostOrRemoved   Code = "reason.lost_or_removed"   // the copy is gone since the new server has numbered the folder anew
 	NewBreaksRead   Code = "reason.new_breaks_read"   // the connection with the new server breaks when it is read
 	NotDeliveredNew Code = "reason.not_delivered_new" // the new server lists it only

@@ -62,7 +62,7 @@ func isReason(row string) bool {
 
 // kept are the codes whose sentences rows had: of messages in quarantine, of folders, and of what keeps mail from going back.
 var kept = []Code{
-	Refused, RefusedRepaired, NotNowNew, Empty, OldBreaks, NewBreaks, NotDelivered, NotNowOld, TooLarge, DiffersOld, EndlessOld, ChangedNew, LostOrRemoved,
+	Refused, RefusedRepaired, NotNowNew, Empty, OldBreaks, NewBreaks, NotDelivered, NotNowOld, TooLarge, DiffersOld, EndlessOld, ChangedNew, CopyLost, LostOrRemoved,
 	LeftByConfig, LeftShared, LeftView, LeftLong, LeftDeep, LeftOmitted, NotMapped,
 	BackNoUIDs, BackNoUIDsNew, BackFull, BackRefusing, BackAllMail,
 }

@@ -44,6 +44,7 @@ var reasonTexts = map[Code]text{
 	DiffersOld:      {format: "The old server delivers this message differently each time it is asked for it."},
 	EndlessOld:      {format: "The old server does not mark where this message ends, so that it can't be had whole."},
 	ChangedNew:      {format: "The new server has not stored this message as it was given."},
+	CopyLost:        {format: "The new server was put back to an earlier state, which does not have the copy."},
 	LostOrRemoved:   {format: "It was copied, and is gone since the new server has numbered the folder anew: its user has removed it, or the server has lost it."},
 	NewBreaksRead:   {format: "The connection with the new server breaks each time it is asked for this message."},
 	NotDeliveredNew: {format: "The new server lists this message but does not deliver it."},

@@ -40,6 +40,9 @@ func (m *State) recreate(f *Folder) error {
 	if err := m.allMailAnew(); err != nil {
 		return err
 	}
+	if err := m.awayAgain(f); err != nil {
+		return err
+	}
 	if err := m.Rows.forget(f); err != nil {
 		return err
 	}
@@ -49,6 +52,25 @@ func (m *State) recreate(f *Folder) error {
 		row.New = "" // another has the name by now
 	}
 	return m.decided(f, row)
+}
+
+// awayAgain has messages be copied again, to where they are now, that had been copied to a folder and were moved at the old server since.
+func (m *State) awayAgain(f *Folder) error {
+	l, err := m.Rows.store.Ledger(m.Rows.ctx, m.Rows.id, f.ID)
+	if err != nil || len(l.Away) == 0 {
+		return err
+	}
+	rows, err := m.Rows.store.Folders(m.Rows.ctx, m.Rows.id)
+	if err != nil {
+		return err
+	}
+	for _, b := range recovery.AwayLost(m.Rows.id, rows, l.Away) {
+		if err := m.Rows.commit(b); err != nil {
+			return err
+		}
+		m.CopyAgain([]store.FolderID{b.Folder})
+	}
+	return nil
 }
 
 // Release takes messages of a folder out of quarantine, so that the next pull tries them again. Copies that may be lost

@@ -32,6 +32,7 @@ func (m *State) Looked(r *treesync.Result) {
 	if r.Lost {
 		m.Folders.AllMailAnew()
 	}
+	m.CopyAgain(r.Again)
 	t := &m.Trees
 	if r.Delim != 0 {
 		t.Delim = r.Delim
@@ -39,6 +40,15 @@ func (m *State) Looked(r *treesync.Result) {
 	if r.Err == nil {
 		t.At, t.Status, t.Newer, t.Empty, t.Room, t.Last = time.Now(), r.Status, r.Newer, r.Empty, r.Room, r.Seen
 		t.Left, t.Listed, t.omitted, t.views, t.Labels, t.suspect = r.Left, r.Listed, r.Omitted, r.Views, r.Labels, r.Suspect
+	}
+}
+
+// CopyAgain takes note of folders of which messages are to be copied again, as the store knows.
+func (m *State) CopyAgain(ids []store.FolderID) {
+	for _, id := range ids {
+		if f := m.Folders.ByID(id); f != nil {
+			m.Rows.CountAgain(f, true)
+		}
 	}
 }
 

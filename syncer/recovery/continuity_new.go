@@ -160,6 +160,11 @@ func (n *Numbers) newWentBack() string {
 			return fmt.Sprintf("UIDNEXT is %d, but a copy had the UID %d", n.folder.Target.UIDNext, e.UID)
 		}
 	}
+	for _, a := range n.folder.Ledger.Away {
+		if a.UIDValidity == n.folder.Target.UIDValidity && a.UID >= n.folder.Target.UIDNext {
+			return fmt.Sprintf("UIDNEXT is %d, but a copy had the UID %d", n.folder.Target.UIDNext, a.UID)
+		}
+	}
 	return ""
 }
 
@@ -176,7 +181,7 @@ func (n *Numbers) learnFromSample(ctx context.Context) (seen string, err error) 
 	case g.Sel.UIDValidity != n.folder.Target.UIDValidity:
 		return "", ErrRecognised // numbered anew between the two questions
 	}
-	same, err := n.folder.rewritten(ctx, g.Doubtful)
+	same, err := n.folder.notOthers(ctx, g.Doubtful)
 	if err != nil {
 		return "", err
 	}
@@ -220,7 +225,7 @@ func (n *Numbers) recogniseNew(ctx context.Context, seen string) error {
 	if err != nil || v == nil {
 		return err
 	}
-	same, err := n.folder.rewritten(ctx, v.doubtful)
+	same, err := n.folder.notOthers(ctx, v.doubtful)
 	if err != nil {
 		return err
 	}
@@ -228,10 +233,11 @@ func (n *Numbers) recogniseNew(ctx context.Context, seen string) error {
 	if err := n.search(ctx, v); err != nil {
 		return err
 	}
-	batch := n.entered(v)
-	n.folder.Log.Warn().Str("seen", seen).Int("same", len(v.same)).Int("elsewhere", v.found).Int("removed", len(v.lost)-v.found-len(batch.Forget)).Int("copied_again", len(batch.Forget)).
+	batch, away := n.entered(v)
+	again := len(batch.Forget) + len(away)
+	n.folder.Log.Warn().Str("seen", seen).Int("same", len(v.same)).Int("elsewhere", v.found).Int("removed", len(v.lost)-v.found-again).Int("copied_again", again).
 		Msg("the new server was put back to an earlier state, or numbers this folder in another way: its copies are recognised anew")
-	if err := n.enterInventory(ctx, batch); err != nil {
+	if err := n.enterInventory(ctx, batch, away); err != nil {
 		return err
 	}
 	n.Beyond = v.strangers // the checkpoint's UIDNEXT may be another numbering's, as the ledger's lines were
@@ -239,12 +245,21 @@ func (n *Numbers) recogniseNew(ctx context.Context, seen string) error {
 }
 
 // entered is what an inventory changes in the ledger. The messages of lines that it forgets lie behind
-// the checkpoint then.
-func (n *Numbers) entered(v *inventory) store.Batch {
+// the checkpoint then. away are lost copies of lines that are in other folders.
+func (n *Numbers) entered(v *inventory) (batch store.Batch, away []store.Away) {
 	cp := n.folder.Row.Checkpoint
-	batch := store.Batch{Account: n.folder.Account, Folder: n.folder.Row.ID, Checkpoint: &cp}
+	batch = store.Batch{Account: n.folder.Account, Folder: n.folder.Row.ID, Checkpoint: &cp}
 	from := v.lostFrom()
 	for _, l := range v.lost {
+		if a, ok := v.away[l.Key]; ok {
+			if l.UID == 0 && l.was >= from {
+				away = append(away, a)
+			} else {
+				a.UID = l.UID // 0 if its user has removed it
+				batch.Away = append(batch.Away, a)
+			}
+			continue
+		}
 		if l.UID != 0 || l.was < from {
 			batch.Proofs = append(batch.Proofs, l.Entry)
 			continue
@@ -262,14 +277,14 @@ func (n *Numbers) entered(v *inventory) store.Batch {
 	cp.NewUIDNext = min(next, from)
 	n.folder.Target.Messages, n.folder.Target.UIDNext = v.sel.Messages, max(v.sel.UIDNext, v.highest+1)
 	n.folder.Target.HighestModSeq = v.sel.HighestModSeq
-	return batch
+	return batch, away
 }
 
 // enterInventory makes that durable, what is forgotten and the checkpoint first.
-func (n *Numbers) enterInventory(ctx context.Context, batch store.Batch) error {
+func (n *Numbers) enterInventory(ctx context.Context, batch store.Batch, away []store.Away) error {
 	proofs := batch.Proofs
 	batch.Proofs = nil
-	if err := n.folder.CommitLeaving(ctx, batch); err != nil {
+	if err := n.folder.commitAwayLost(ctx, batch, away); err != nil {
 		return err
 	}
 	n.folder.Row.Checkpoint = *batch.Checkpoint

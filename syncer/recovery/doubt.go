@@ -63,14 +63,19 @@ func (cs *Copies) accepted() bool {
 
 // tell puts those of the lines into the quarantine as well that are doubtful.
 func (cs *Copies) tell(lines []store.Entry) (told []store.Quarantined) {
-	now := time.Now()
 	for _, e := range lines {
 		if d, ok := cs.doubts[e.Key]; ok {
-			cause := fmt.Sprintf("its UID was %d (UIDVALIDITY %d)", d.was.uid, d.was.validity)
-			told = append(told, store.Quarantined{Key: e.Key, Reason: reason.Of(reason.LostOrRemoved), Cause: cause, Attempts: 1, Since: now, Last: now})
+			told = append(told, d.told(e.Key))
 		}
 	}
 	return told
+}
+
+// told is what the quarantine of a line says.
+func (d doubt) told(line store.Key) store.Quarantined {
+	now := time.Now()
+	cause := fmt.Sprintf("its UID was %d (UIDVALIDITY %d)", d.was.uid, d.was.validity)
+	return store.Quarantined{Key: line, Reason: reason.Of(reason.LostOrRemoved), Cause: cause, Attempts: 1, Since: now, Last: now}
 }
 
 // clearDoubts looks for what is doubtful in the other folders: what is there was moved by its user.
@@ -88,18 +93,29 @@ func (cs *Copies) clearDoubts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	batch := store.Batch{Account: cs.folder.Account, Folder: cs.folder.Row.ID}
+	batch, elsewhere := store.Batch{Account: cs.folder.Account, Folder: cs.folder.Row.ID}, []store.Batch(nil)
+	away, told := awayByKey(cs.folder.Ledger.Away), 0
 	for i, key := range keys {
-		if found[i] {
+		a, isAway := away[key]
+		switch {
+		case isAway:
+			a.UID = 0
+			batch.Away = append(batch.Away, a)
+			if !found[i] {
+				elsewhere = append(elsewhere, store.Batch{Account: cs.folder.Account, Folder: a.Line.Folder, Quarantine: []store.Quarantined{cs.doubts[key].told(a.Line.Key)}})
+			}
+		case found[i]:
 			batch.Release = append(batch.Release, key)
 		}
+		if !found[i] {
+			told++
+		}
 	}
-	told := len(keys) - len(batch.Release)
 	cs.doubts = nil
 	if told > 0 {
 		cs.folder.Log.Warn().Int("messages", told).Msg("the newest copies are gone since the new server has numbered this folder anew: their user has removed them, or the server was put back to a backup; they are in quarantine until a person knows")
 	}
-	if err := cs.folder.Store.Commit(ctx, batch); err != nil {
+	if err := cs.folder.Store.CommitAll(ctx, append(elsewhere, batch)); err != nil {
 		return err
 	}
 	if err := cs.folder.ReadLedger(ctx); err != nil {

@@ -42,10 +42,11 @@ type Folder struct {
 
 	Numbering
 
-	Awaited     bool // somebody waits for the folder to be shown
-	Postponed   bool // so that all of its messages are compared at the next look only: see Overdue
-	AllMailAnew bool // all mail is to be looked through again, as the store knows
-	listedAgain bool // it was found out that messages had been left out of listings
+	Awaited     bool             // somebody waits for the folder to be shown
+	Postponed   bool             // so that all of its messages are compared at the next look only: see Overdue
+	AllMailAnew bool             // all mail is to be looked through again, as the store knows
+	Again       []store.FolderID // folders of which messages are to be copied again, as the store knows
+	listedAgain bool             // it was found out that messages had been left out of listings
 }
 
 // Numbering is what is known of how the new server numbers a folder, and of what its copies lack.

@@ -25,6 +25,7 @@ type inventory struct {
 	highest   imap.UID                  // the highest UID there is
 	doubtful  map[store.Key][]byte      // by line: the header of the other message that has its UID
 	strangers []message.Candidate       // messages that no line stands for where they are
+	away      map[store.Key]store.Away  // of the lines those of other folders, whose copies are here
 	lost      []lostCopy
 }
 
@@ -59,6 +60,12 @@ func (n *Numbers) takeInventory(ctx context.Context) (*inventory, error) {
 	}
 	for _, uid := range uids {
 		v.silent[uid], v.highest = true, max(v.highest, uid)
+	}
+	v.away = awayByKey(n.folder.Ledger.Away)
+	for _, e := range awayLines(n.folder.Ledger.Away) {
+		if e.UIDValidity == sel.UIDValidity {
+			v.lines[e.UID] = &e
+		}
 	}
 	for i := range n.folder.Ledger.Entries {
 		if e := &n.folder.Ledger.Entries[i]; e.UID != 0 && e.UIDValidity == sel.UIDValidity {

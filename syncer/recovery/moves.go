@@ -273,17 +273,18 @@ func (mv *Moves) enterMoved(ctx context.Context, msgs []upstream.Message, want [
 	return rest, mv.Store.Commit(ctx, batch)
 }
 
-// enterLine makes a line stand for a message with another key. Where its copy is, the ledger knows only as
-// long as the message stays in its folder.
+// enterLine makes a line stand for a message with another key. Where its copy is, is kept apart from it once the
+// message has left its folder.
 func (mv *Moves) enterLine(batch *store.Batch, m upstream.Message, was store.Entry, at store.Elsewhere) {
 	entry := store.Entry{Key: mv.Selected.Keys.Key(m.UID), UIDValidity: mv.Target.UIDValidity, Flags: m.Flags, Fingerprint: was.Fingerprint, Size: was.Size}
 	if at.Folder == mv.Row.ID {
 		mv.SetUID(&entry, was.UIDValidity, was.UID)
 		entry.Flags = message.BaseFlags(was.Flags, mv.Touched[was.Key], m.Flags)
 		batch.Forget, batch.Drop = append(batch.Forget, was.Key), append(batch.Drop, was.Key)
+		mv.RekeyedAway(batch, &was, entry.Key)
 		mv.Rekeyed = true
 	} else {
-		batch.Moved = append(batch.Moved, at)
+		batch.Moved = append(batch.Moved, store.Moved{Elsewhere: at, To: entry.Key})
 	}
 	if rep, ok := mv.repaired[at]; ok {
 		rep.Key = entry.Key

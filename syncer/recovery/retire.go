@@ -15,10 +15,11 @@ import (
 func (o *oldNumbers) retire(lines []store.Entry) (batch store.Batch, intents []store.Intent) {
 	batch = store.Batch{Account: o.folder.Account, Folder: o.folder.Row.ID}
 	for _, e := range lines {
-		was := e.Key
+		lineWas, was := e, e.Key
 		e.Key = message.FreeFormerKey(o.folder.Ledger.Entries, was)
 		batch.Forget = append(batch.Forget, was)
 		batch.Drop = append(batch.Drop, was)
+		o.folder.RekeyedAway(&batch, &lineWas, e.Key)
 		if r, ok := o.folder.RepairOf(was); ok {
 			r.Key = e.Key
 			batch.Repaired = append(batch.Repaired, r)

@@ -30,8 +30,8 @@ type Sample struct {
 }
 
 // NewSample prepares a look. It returns nil where there is nothing to compare with, as in a
-// folder that is pulled for the first time: of that everything is looked at.
-func NewSample(cp store.Checkpoint, entries []store.Entry) *Sample {
+// folder that is pulled for the first time: of that everything is looked at. away are copies of other folders' lines.
+func NewSample(cp store.Checkpoint, entries []store.Entry, away []store.Away) *Sample {
 	if !looked(cp) {
 		return nil
 	}
@@ -52,7 +52,7 @@ func NewSample(cp store.Checkpoint, entries []store.Entry) *Sample {
 		return nil
 	}
 	g.From = max(g.From, 1)
-	g.choose(entries)
+	g.choose(slices.Concat(entries, awayLines(away)))
 	return g
 }
 
@@ -122,11 +122,11 @@ func (g *Sample) elsewhere() string {
 // LookAtNewAgain learns where the new folder's next message will be, and takes a sample in
 // the same round trip.
 func (f *Folder) LookAtNewAgain(ctx context.Context) error {
-	entries, err := f.newestEntries(ctx)
+	l, err := f.newestLines(ctx)
 	if err != nil {
 		return err
 	}
-	g := NewSample(f.Row.Checkpoint, entries)
+	g := NewSample(f.Row.Checkpoint, l.Entries, l.Away)
 	if g == nil {
 		return f.LookAtNew(ctx)
 	}
@@ -188,15 +188,14 @@ func (f *Folder) lookPlainly(ctx context.Context, err error) error {
 	return f.LookAtNew(ctx)
 }
 
-// newestEntries are the newest lines of the folder's ledger, or all of them.
-func (f *Folder) newestEntries(ctx context.Context) ([]store.Entry, error) {
+// newestLines are the newest lines of the folder's ledger, or all of them.
+func (f *Folder) newestLines(ctx context.Context) (store.Ledger, error) {
 	cp := f.Row.Checkpoint
 	if cp.UIDNext == 0 || cp.NewUIDValidity == 0 { // of a server without stable UIDs, or of an earlier version
-		l, err := f.Store.Ledger(ctx, f.Account, f.Row.ID)
-		return l.Entries, err
+		return f.Store.Ledger(ctx, f.Account, f.Row.ID)
 	}
 	l, err := f.Store.LedgerFrom(ctx, f.Account, f.Row.ID, message.IMAPKey(cp.UIDValidity, TailFrom(cp)))
-	return l.Entries, err
+	return l.Ledger, err
 }
 
 // Refusal tells whether an error is a server's answer, after which the session goes on.

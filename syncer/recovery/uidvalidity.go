@@ -56,7 +56,7 @@ func (f *Folder) SetUID(e *store.Entry, uidValidity uint32, uid imap.UID) {
 // user has removed before.
 func (cs *Copies) Follow(ctx context.Context) error {
 	moved := func(e store.Entry) bool { return e.UID != 0 && e.UIDValidity != cs.folder.Target.UIDValidity }
-	if slices.ContainsFunc(cs.folder.Ledger.Entries, moved) {
+	if slices.ContainsFunc(cs.folder.Ledger.Entries, moved) || len(cs.folder.voidAway(cs.folder.Target.UIDValidity)) > 0 {
 		if _, err := cs.Newcomers(ctx, 1); err != nil {
 			return err
 		}
@@ -74,6 +74,13 @@ func (cs *Copies) stock(ctx context.Context, sel *upstream.Selected, from imap.U
 		if e := &cs.folder.Ledger.Entries[i]; void(e, sel) {
 			lost = append(lost, e)
 		}
+	}
+	own, away := len(lost), []store.Entry(nil)
+	if doubting && !Fleeting(sel) {
+		away = awayLines(cs.folder.voidAway(sel.UIDValidity))
+	}
+	for i := range away {
+		lost = append(lost, &away[i])
 	}
 	if len(lost) > 0 || Fleeting(sel) || sel.UIDValidity != cs.folder.Target.UIDValidity {
 		from = 1
@@ -96,7 +103,10 @@ func (cs *Copies) stock(ctx context.Context, sel *upstream.Selected, from imap.U
 	if doubting && !cs.accepted() {
 		cs.doubts = doubtful(lost, were)
 	}
-	return rest, cs.keepNumbers(ctx, lost)
+	if err := cs.keepNumbers(ctx, lost[:own]); err != nil {
+		return nil, err
+	}
+	return rest, cs.keepAway(ctx, away)
 }
 
 // unknown lists the new folder's messages from a UID on whose UIDs the ledger

@@ -62,12 +62,17 @@ func (k *Known) Hand(uid imap.UID) { k.handed[uid] = struct{}{} }
 // Count is how many messages are dealt with or on their way.
 func (k *Known) Count() int { return len(k.Entries) + k.Before + len(k.Refused) + len(k.handed) }
 
-// NewUIDs is the set of the new folder's messages that the ledger stands for.
+// NewUIDs is the set of the new folder's messages that the ledger stands for, with those of other folders' lines.
 func NewUIDs(l store.Ledger, uidValidity uint32) map[imap.UID]struct{} {
 	set := make(map[imap.UID]struct{}, len(l.Entries))
 	for i := range l.Entries {
 		if e := &l.Entries[i]; e.UIDValidity == uidValidity && e.UID != 0 {
 			set[e.UID] = struct{}{}
+		}
+	}
+	for _, a := range l.Away {
+		if a.UIDValidity == uidValidity {
+			set[a.UID] = struct{}{}
 		}
 	}
 	return set

@@ -61,12 +61,13 @@ type Events struct {
 type Result struct {
 	Checkpoint  store.Checkpoint // that it has reached
 	Stats       job.Stats
-	NewValidity uint32   // UIDVALIDITY of the new folder; 0 if that isn't known, or does not last
-	WrongDate   string   // what became of the first copy's date, if the new server does not keep dates
-	Thin        bool     // the ledger has lines of messages that the old folder doesn't have any more
-	Told        job.Told // odd copies that the next pull of the folder has to judge
-	Left        bool     // its last answers were still to come when it returned
-	AllMailAnew bool     // all mail is to be looked through again, as the store knows
+	NewValidity uint32           // UIDVALIDITY of the new folder; 0 if that isn't known, or does not last
+	WrongDate   string           // what became of the first copy's date, if the new server does not keep dates
+	Thin        bool             // the ledger has lines of messages that the old folder doesn't have any more
+	Told        job.Told         // odd copies that the next pull of the folder has to judge
+	Left        bool             // its last answers were still to come when it returned
+	AllMailAnew bool             // all mail is to be looked through again, as the store knows
+	Again       []store.FolderID // folders of which messages are to be copied again, as the store knows
 }
 
 // Run pulls what is missing in one folder, until nothing is. What it returned an error for goes on in a later
@@ -119,7 +120,7 @@ func newPull(pair *session.Pair, ledger recovery.Store, j Job, on Events) *pull 
 
 // result is what is known of a pull when it ends.
 func (p *pull) result(err error) Result {
-	r := Result{Checkpoint: p.Row.Checkpoint, Stats: p.Done.Stats(), WrongDate: p.checks.WrongDate, Told: p.told, Left: p.left(), AllMailAnew: p.AllMailAnew}
+	r := Result{Checkpoint: p.Row.Checkpoint, Stats: p.Done.Stats(), WrongDate: p.checks.WrongDate, Told: p.told, Left: p.left(), AllMailAnew: p.AllMailAnew, Again: p.Again}
 	if !p.Fleeting {
 		r.NewValidity = p.Target.UIDValidity
 	}

@@ -41,7 +41,9 @@ type Result struct {
 	Omitted int
 	// Lost: the new server has lost copies, and all mail is to be looked through again, as the store knows.
 	Lost bool
-	Err  error
+	// Again are folders of which messages are to be copied again, as the store knows.
+	Again []store.FolderID
+	Err   error
 }
 
 // treeLook is a look at an account's trees while it runs on a pair.
@@ -141,7 +143,8 @@ func (k *treeLook) run(ctx context.Context, r *Result) (err error) {
 		return err
 	}
 	latest := foldertree.LatestRows(rows, r.Rows)
-	if r.Lost, err = k.lostCopies(ctx, newS, latest); err != nil {
+	lost, err := k.forgetLost(ctx, newS, latest)
+	if r.Lost, r.Again = lost.any, lost.again; err != nil {
 		return err
 	}
 	r.Views = leftout.Views(k.old, latest)

@@ -181,7 +181,7 @@ func (k *treeLook) chooseSpotChecks(ctx context.Context) (checks []*spotCheck, e
 			p.entries = append([]store.Entry{tail.First}, p.entries...)
 		}
 		if f.Checkpoint.NewUIDValidity != 0 {
-			if p.sample = recovery.NewSample(f.Checkpoint, tail.Entries); p.sample != nil && len(p.sample.Copies) > 0 {
+			if p.sample = recovery.NewSample(f.Checkpoint, tail.Entries, tail.Away); p.sample != nil && len(p.sample.Copies) > 0 {
 				p.sample.From = 0 // what has come since is none of its business
 			} else {
 				p.sample = nil

@@ -127,6 +127,7 @@ func (r *Recogniser) Recognise(ctx context.Context, missing []upstream.Message, 
 			was := r.adoption.stale[ledger[i].UID-1]
 			r.SetUID(&entry, was.UIDValidity, was.UID)
 			entry.Flags = message.BaseFlags(was.Flags, r.Touched[was.Key], m.Flags)
+			r.RekeyedAway(&batch, &was, entry.Key)
 			batch.Forget = append(batch.Forget, was.Key)
 			if mended, ok := r.RepairOf(was.Key); ok {
 				mended.Key = entry.Key
