@@ -176,10 +176,11 @@ func (p *Pipeline) skip(m *sending) job.Quarantined {
 	return job.Quarantined{Quarantined: job.BrokeAt(m.Key, code, cause)}
 }
 
-// blame notes at which messages the connection with the new server broke.
+// blame notes at which messages the connection with the new server broke. It may break at one although that shows when something else is to be
+// written behind it.
 func (p *Pipeline) blame(ctx context.Context, err error) {
 	e, ok := errors.AsType[*link.Error](err)
-	if !ok || e.Class != link.Lost || e.Op != "APPEND" || errors.Is(err, link.ErrSignedOut) || ctx.Err() != nil {
+	if !ok || e.Class != link.Lost || e.Role == link.RoleOld || e.Op != "APPEND" && len(p.calls) == 0 || errors.Is(err, link.ErrSignedOut) || ctx.Err() != nil {
 		return
 	}
 	var keys []store.Key
