@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -372,4 +373,50 @@ func drawBack(t *testing.T, seed uint64) {
 		t.Error("what the new server had before has gone back")
 	}
 	r.onlyAppends()
+}
+
+// TestWayBackPutBack: the new server is put back to a backup, alone or together with the old one. What comes to it afterwards goes back
+// although it has UIDs that other messages had; what had gone back before is there once.
+func TestWayBackPutBack(t *testing.T) {
+	for _, both := range []bool{false, true} {
+		for _, looked := range []bool{false, true} {
+			t.Run(fmt.Sprintf("both %v, looked at before %v", both, looked), func(t *testing.T) {
+				t.Parallel()
+				inBubble(t, func(t *testing.T) {
+					r := backRig(t)
+					r.startBack()
+					r.moveMX()
+					r.syncs(1)
+					putBack := []func(){r.pair.new.keep("INBOX")}
+					if both {
+						putBack = append(putBack, r.pair.old.keep("INBOX"))
+					}
+					arrives := func(n int) {
+						r.pair.new.mu.Lock()
+						defer r.pair.new.mu.Unlock()
+						r.pair.new.folders["INBOX"].append([]byte(mail(n)), nil, time.Now())
+					}
+					for n := 30; n < 35; n++ {
+						arrives(n)
+					}
+					r.syncs(2)
+					for _, back := range putBack {
+						back()
+					}
+					if looked {
+						r.syncs(1)
+					}
+					arrives(40)
+					r.syncs(3)
+					want := []int{10, 11, 12, 13, 40}
+					if !both {
+						want = append(want, 30, 31, 32, 33, 34) // as the old server has them
+					}
+					wantBodies(t, "old", r.pair.old, "INBOX", want...)
+					wantBodies(t, "new", r.pair.new, "INBOX", append(want, 1)...)
+					r.onlyAppends()
+				})
+			})
+		}
+	}
 }

@@ -237,10 +237,37 @@ func (n *Numbers) recogniseNew(ctx context.Context, seen string) error {
 	again := len(batch.Forget) + len(away)
 	n.folder.Log.Warn().Str("seen", seen).Int("same", len(v.same)).Int("elsewhere", v.found).Int("removed", len(v.lost)-v.found-again).Int("copied_again", again).
 		Msg("the new server was put back to an earlier state, or numbers this folder in another way: its copies are recognised anew")
+	if err := n.reopenWayBack(ctx, &batch); err != nil {
+		return err
+	}
 	if err := n.enterInventory(ctx, batch, away); err != nil {
 		return err
 	}
 	n.Beyond = v.strangers // the checkpoint's UIDNEXT may be another numbering's, as the ledger's lines were
+	return nil
+}
+
+// reopenWayBack has what has UIDs of messages that the new folder has lost looked at on the way back as well: it is new mail.
+func (n *Numbers) reopenWayBack(ctx context.Context, batch *store.Batch) error {
+	ways, returns, err := n.folder.Store.WaysBack(ctx, n.folder.Account)
+	if err != nil {
+		return err
+	}
+	cp := batch.Checkpoint
+	for _, w := range ways {
+		if w.Folder == n.folder.Row.ID && w.UIDValidity == cp.NewUIDValidity && cp.NewUIDNext < w.Next {
+			w.Next = cp.NewUIDNext
+			batch.WayBack = &w
+		}
+	}
+	if batch.WayBack == nil {
+		return nil
+	}
+	for _, r := range returns {
+		if r.Folder == n.folder.Row.ID && r.UIDValidity == cp.NewUIDValidity && r.UID >= cp.NewUIDNext && r.State == store.ReturnRefused {
+			batch.Returned = append(batch.Returned, r.Key())
+		}
+	}
 	return nil
 }
 

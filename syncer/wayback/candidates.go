@@ -21,7 +21,7 @@ type candidate struct {
 // candidates are the messages of the new folder that are new, and no copies as far as the folder's ledger
 // knows, in the order of their UIDs.
 func (j *Job) candidates(ctx context.Context) ([]candidate, error) {
-	from, renumbered := j.way.Next, j.newSel.UIDValidity != j.way.UIDValidity
+	from, renumbered := j.way.Next, j.newSel.UIDValidity != j.way.UIDValidity || j.wentBack()
 	if renumbered {
 		from = 1
 	}

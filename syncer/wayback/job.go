@@ -131,7 +131,7 @@ func (j *Job) read(ctx context.Context) error {
 
 // waiting tells whether there may be something to copy back.
 func (j *Job) waiting() bool {
-	if j.newSel.UIDValidity != j.way.UIDValidity || j.newSel.UIDNext > j.way.Next {
+	if j.newSel.UIDValidity != j.way.UIDValidity || j.newSel.UIDNext != j.way.Next {
 		return true
 	}
 	for _, r := range j.returns {
@@ -156,6 +156,25 @@ func (j *Job) mayTry(r *store.Return) bool {
 	return r.Attempts < refusedMost && time.Since(r.Written) > refusedRest
 }
 
+// wentBack tells whether the new folder was put back to an earlier state: UIDs that its messages had are given to others then.
+func (j *Job) wentBack() bool {
+	return j.newSel.UIDValidity == j.way.UIDValidity && j.newSel.UIDNext < j.way.Next
+}
+
+// forgetRefused forgets which messages were refused that the new folder has lost. Of others a copy may turn up at the old server.
+func (j *Job) forgetRefused(ctx context.Context) error {
+	var batch store.Batch
+	for k, r := range j.returns {
+		if j.wentBack() && r.State == store.ReturnRefused && k.UIDValidity == j.newSel.UIDValidity && k.UID >= j.newSel.UIDNext {
+			batch.Returned = append(batch.Returned, k)
+		}
+	}
+	if len(batch.Returned) == 0 {
+		return nil
+	}
+	return j.commit(ctx, batch)
+}
+
 // copy copies what is new.
 func (j *Job) copy(ctx context.Context) (err error) {
 	if j.ledger, err = j.Store.Ledger(ctx, j.Account, j.Folder.ID); err != nil {
@@ -170,6 +189,9 @@ func (j *Job) copy(ctx context.Context) (err error) {
 	}
 	j.old = old
 	if err := j.settled(ctx); err != nil {
+		return err
+	}
+	if err := j.forgetRefused(ctx); err != nil {
 		return err
 	}
 	found, err := j.candidates(ctx)
