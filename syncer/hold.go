@@ -23,7 +23,7 @@ func (e *Engine) Hold(ctx context.Context, id store.AccountID, mailboxes ...stri
 	var resting []<-chan struct{}
 	var old *session.Pool
 	if err := a.jobs.Do(ctx, func() {
-		if held, resting = a.mail.Folders.Hold(mailboxes, a.mail.Trees.Delim); len(resting) > 0 {
+		if held, resting = a.mail.Folders.Hold(a.mail.AllSpelled(mailboxes), a.mail.Trees.Delim); len(resting) > 0 {
 			old = a.jobs.Front.Old.End.Pool
 		}
 	}); err != nil {

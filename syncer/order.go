@@ -9,6 +9,7 @@ import (
 
 	"postferry/store"
 	"postferry/syncer/folders"
+	"postferry/syncer/foldertree"
 	"postferry/syncer/reorder"
 	"postferry/syncer/session"
 	"postferry/upstream/link"
@@ -75,7 +76,7 @@ func (o *ordering) inUse(ctx context.Context, mailbox string) bool {
 		return false
 	}
 	return slices.ContainsFunc(o.opened(), func(by Opened) bool {
-		return by.Mailbox == mailbox && by.Quiet < orderQuiet && (by.Account == o.id || o.mail.Rows.LeadsHere(ctx, by.Account))
+		return foldertree.CanonicalInbox(by.Mailbox) == foldertree.CanonicalInbox(mailbox) && by.Quiet < orderQuiet && (by.Account == o.id || o.mail.Rows.LeadsHere(ctx, by.Account))
 	})
 }
 

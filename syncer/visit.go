@@ -62,7 +62,7 @@ func newVisit(f *folders.Folder) *visit {
 
 // begin decides what a visit has to wait for: nil for nothing.
 func (s *visits) begin(mailbox string) *visit {
-	f := s.mail.Folders.ByNew(mailbox)
+	f := s.mail.Folders.ByNew(s.mail.Spelled(mailbox))
 	if !s.works() || s.mail.Trees.Room != nil || f == nil || f.State != store.FolderPresent {
 		return nil
 	}

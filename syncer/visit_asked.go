@@ -22,6 +22,7 @@ func (s *visits) ask(mailboxes []string) (filled []<-chan struct{}) {
 	if !s.works() || s.mail.Trees.Room != nil {
 		return nil
 	}
+	mailboxes = s.mail.AllSpelled(mailboxes)
 	var lacking []*folders.Folder
 	for _, f := range s.mail.Folders {
 		if f.State == store.FolderPresent && !f.Complete() && (len(mailboxes) == 0 || slices.Contains(mailboxes, f.New)) {

@@ -9,7 +9,7 @@ import (
 
 // beginSearch has the pull of a folder look for something; nil for nothing to wait for.
 func (s *visits) beginSearch(mailbox string, criteria wire.Criteria) *job.ClientSearch {
-	f := s.mail.Folders.ByNew(mailbox)
+	f := s.mail.Folders.ByNew(s.mail.Spelled(mailbox))
 	if !s.works() || s.mail.Trees.Room != nil || f == nil || f.State != store.FolderPresent || f.Complete() || !s.jobs.Front.Traits().Search {
 		return nil
 	}

@@ -14,6 +14,7 @@ import (
 
 // Renaming notes what a client is about to do.
 func (m *State) Renaming(c Change) error {
+	c.Mailbox, c.NewName = m.Spelled(c.Mailbox), m.Spelled(c.NewName)
 	m.Trees.Changes = append(m.Trees.Changes, c)
 	var rows []store.Folder
 	for _, f := range m.Folders {
@@ -32,7 +33,7 @@ func (all List) RenamingUnclear() bool {
 
 // Change applies such a command to the account's rows.
 func (m *State) Change(c Change) error {
-	c.Verb = strings.ToUpper(c.Verb)
+	c.Verb, c.Mailbox, c.NewName = strings.ToUpper(c.Verb), m.Spelled(c.Mailbox), m.Spelled(c.NewName)
 	switch c.Verb {
 	case "CREATE", "DELETE", VerbRename:
 	default:

@@ -1,9 +1,12 @@
 package folders
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"postferry/store"
+	"postferry/syncer/foldertree"
 	"postferry/syncer/recovery"
 	"postferry/syncer/treesync"
 )
@@ -19,6 +22,27 @@ type State struct {
 // New is one of which nothing is known yet.
 func New(st Store, id store.AccountID) *State {
 	return &State{Rows: records{store: st, id: id}, Trees: Trees{account: id}}
+}
+
+// Spelled is the name of a folder of the new server as its rows have it, if a client spells it otherwise: INBOX at its beginning may be
+// in any case (servers take it so, and some mail programs have it from their users), and a delimiter may end it (Cyrus).
+func (m *State) Spelled(name string) string {
+	if slices.ContainsFunc(m.Folders, func(f *Folder) bool { return f.New == name }) {
+		return name
+	}
+	if m.Trees.Delim != 0 {
+		name = strings.TrimSuffix(name, string(rune(m.Trees.Delim)))
+	}
+	return foldertree.CanonicalInbox(name)
+}
+
+// AllSpelled is Spelled for several names.
+func (m *State) AllSpelled(names []string) []string {
+	spelled := make([]string, len(names))
+	for i, name := range names {
+		spelled[i] = m.Spelled(name)
+	}
+	return spelled
 }
 
 // Looked takes over what a look has found. What clients have done meanwhile is newer.
