@@ -105,7 +105,7 @@ func (b *Browser) bounded() string {
 // Open goes to an address and waits until the page is there.
 func (b *Browser) Open(url string) {
 	b.tb.Helper()
-	b.Run(chromedp.Navigate(url))
+	b.Run(chromedp.Navigate("about:blank"), chromedp.Navigate(url)) // a page that loads itself anew could do so in between
 }
 
 // Text is what the page shows. Where another one is just loading in its place, it is that one's.
