@@ -313,3 +313,23 @@ func TestMovedThenNumberedAnew(t *testing.T) {
 		})
 	}
 }
+
+// TestTakenOutOfTheArchiveThenLost: a message lay in all mail only, and was copied to the archive; then it was put into a folder at the old server, and the
+// new server, put back to an earlier state, has lost the copy in the archive.
+func TestTakenOutOfTheArchiveThenLost(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newAllMailRig(t)
+		r.firstPass()
+		putBack := r.pair.new.keep("Archive")
+		r.arrives(9)
+		r.pass(1)
+		r.has("Archive", 7, 9)
+		r.pair.old.deliver("Work", mail(9))
+		r.pass(0)
+		putBack()
+		r.pass(1)
+		r.has("Work", 2, 9)
+		r.has("Archive", 7)
+		r.quietPass()
+	})
+}

@@ -302,13 +302,13 @@ func doneAt(address, done string, n int) string {
 	return address + "?done=" + done + "&n=" + strconv.Itoa(n)
 }
 
-// showError shows what went wrong as a page.
 // failure is why something was not done. Ended tells that a form was sent after its session had ended.
 type failure struct {
 	Why   *notice
 	Ended bool
 }
 
+// showError shows what went wrong as a page.
 func (s *frame) showError(v *visit, err error) {
 	ref := request.RefusalOf(err)
 	if ref.Failed() && v.r.Context().Err() == nil {

@@ -174,22 +174,3 @@ func AwayLost(account store.AccountID, rows []store.Folder, lost []store.Away) (
 	}
 	return batches
 }
-
-// commitAwayLost commits a batch, and with it what has messages be copied again whose copies were lost away from their lines.
-func (f *Folder) commitAwayLost(ctx context.Context, batch store.Batch, lost []store.Away) error {
-	if len(lost) == 0 {
-		return f.CommitLeaving(ctx, batch)
-	}
-	f.AllMailAnew = true
-	return f.Resets.Commit(func() error {
-		rows, err := f.Store.Folders(ctx, f.Account)
-		if err != nil {
-			return err
-		}
-		again := AwayLost(f.Account, rows, lost)
-		for _, b := range again {
-			f.Again = append(f.Again, b.Folder)
-		}
-		return f.Store.CommitAll(ctx, slices.Concat(AllMailAnew(f.Account, rows), again, []store.Batch{batch}))
-	})
-}

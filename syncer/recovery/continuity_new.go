@@ -311,7 +311,7 @@ func (n *Numbers) entered(v *inventory) (batch store.Batch, away []store.Away) {
 func (n *Numbers) enterInventory(ctx context.Context, batch store.Batch, away []store.Away) error {
 	proofs := batch.Proofs
 	batch.Proofs = nil
-	if err := n.folder.commitAwayLost(ctx, batch, away); err != nil {
+	if err := n.folder.CommitLeaving(ctx, batch, away...); err != nil {
 		return err
 	}
 	n.folder.Row.Checkpoint = *batch.Checkpoint

@@ -170,19 +170,30 @@ func (f *Folder) VoidQuarantine() (void []store.Key) {
 }
 
 // CommitLeaving commits a batch, and has all mail looked through again if messages leave the ledger with it (Forget), or the quarantine
-// (Release): whether they are still in the folder is not known.
-func (f *Folder) CommitLeaving(ctx context.Context, batch store.Batch) error {
-	if len(batch.Forget)+len(batch.Release) == 0 || f.Row.AllMail {
-		return f.Store.Commit(ctx, batch)
-	}
-	f.AllMailAnew = true
-	return f.Resets.Commit(func() error {
+// (Release): whether they are still in the folder is not known. lost are copies of other folders' lines, whose messages are copied again with it.
+func (f *Folder) CommitLeaving(ctx context.Context, batch store.Batch, lost ...store.Away) error {
+	commit := func() error {
 		rows, err := f.Store.Folders(ctx, f.Account)
 		if err != nil {
 			return err
 		}
-		return f.Store.CommitAll(ctx, append(AllMailAnew(f.Account, rows), batch))
-	})
+		batches := append(AwayLost(f.Account, rows, lost), batch)
+		for _, b := range batches[:len(batches)-1] {
+			f.Again = append(f.Again, b.Folder)
+		}
+		if !f.Row.AllMail {
+			batches = append(AllMailAnew(f.Account, rows), batches...)
+		}
+		return f.Store.CommitAll(ctx, batches)
+	}
+	switch {
+	case len(lost) == 0 && (f.Row.AllMail || len(batch.Forget)+len(batch.Release) == 0):
+		return f.Store.Commit(ctx, batch)
+	case f.Row.AllMail: // its store holds the resets while it commits
+		return commit()
+	}
+	f.AllMailAnew = true
+	return f.Resets.Commit(commit)
 }
 
 // ReadLedger reads the folder's ledger and takes the flag intents apart from
