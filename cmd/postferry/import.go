@@ -129,7 +129,7 @@ func readAccounts(cfg *config.Config, list string, encoding config.ListEncoding,
 
 // passwordless tells whether an account needs no password; nil if all of them do.
 func passwordless(known *config.Directory) func(config.AccountLine) bool {
-	if !slices.ContainsFunc(known.All(), func(d config.Domain) bool { return d.Old.SignIn != nil }) {
+	if !slices.ContainsFunc(known.All(), func(d config.Domain) bool { return d.Passwordless() != nil }) {
 		return nil
 	}
 	return func(l config.AccountLine) bool {
