@@ -50,7 +50,8 @@ func newAuth() *cobra.Command {
 		Long:  authHelp,
 		Example: `  postferry auth status -c /etc/postferry/config.toml
   postferry auth test -c /etc/postferry/config.toml contoso.com anna@contoso.com
-  postferry auth login -c /etc/postferry/config.toml anna@contoso.com`,
+  postferry auth login -c /etc/postferry/config.toml anna@contoso.com
+  postferry auth forget -c /etc/postferry/config.toml anna@contoso.com`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

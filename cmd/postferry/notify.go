@@ -53,6 +53,8 @@ func newNotifyTest() *cobra.Command {
 or to those who are told about DOMAIN, and says what became of each.
 
 ` + exitHelp,
+		Example: `  postferry notify test -c /etc/postferry/config.toml
+  postferry notify test -c /etc/postferry/config.toml example.com`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return testNotify(cmd.Context(), cmd.OutOrStdout(), path, strings.ToLower(strings.Join(args, "")))
